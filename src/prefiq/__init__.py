@@ -1,0 +1,1 @@
+"""Prefiq: modular, multi-tenant business software in Python."""

@@ -1,0 +1,97 @@
+"""``IDomainService``: the use cases of one model (the owner's earlier name: IService)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+from typing_extensions import ParamSpec
+
+from prefiq.contracts.criteria import Criteria
+from prefiq.contracts.paging import Page, PagedResult
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = ["IAction", "IDomainService"]
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+P = ParamSpec("P")
+
+
+class IAction(Protocol[E_co, P]):
+    """A declared use case of one entity, as ``Project.close`` is; made by ``transition`` or ``action``."""
+
+    @property
+    def name(self) -> str:
+        """The attribute's name, for example ``"close"``."""
+        ...
+
+    def _takes(self, *args: P.args, **kwargs: P.kwargs) -> E_co: ...
+
+
+class IDomainService(Protocol[E]):
+    """The use cases of a model; each authorises, checks, writes and records in one transaction."""
+
+    def create(self, entity: E, /) -> E:
+        """Check and store a new entity.
+
+        Raises:
+            prefiq.contracts.errors.Forbidden: The actor may not create.
+            prefiq.contracts.errors.ValidationFailed: Values do not meet the declaration.
+            prefiq.sql.errors.UniqueViolation: A value that must be unique is taken.
+        """
+        ...
+
+    def create_many(self, entities: Sequence[E], /) -> int:
+        """``create`` for many, all or none; returns how many."""
+        ...
+
+    def get(self, id: UUID, /) -> E:
+        """The entity.
+
+        Raises:
+            prefiq.contracts.errors.NotFound: Missing, foreign or hidden.
+        """
+        ...
+
+    def list(self, page: Page = ..., where: Criteria | None = None) -> PagedResult[E]:
+        """A part of the entities that the actor may see."""
+        ...
+
+    def update(self, entity: E, /) -> E:
+        """Check and store what changed since the entity was loaded.
+
+        Raises:
+            prefiq.contracts.errors.ConcurrencyError: It was changed by somebody else.
+        """
+        ...
+
+    def delete(self, id: UUID, /, *, version: int | None = None) -> None:
+        """Remove the entity; with ``version``, only if it still has that one."""
+        ...
+
+    def run(self, action: IAction[E, P], id: UUID, /, *args: P.args, **kwargs: P.kwargs) -> E:
+        """Run a declared action: ``service.run(Project.close, id, reason="done")``.
+
+        Raises:
+            prefiq.contracts.errors.IllegalTransition: Not possible in the present state.
+            prefiq.contracts.errors.Refused: A domain rule says no.
+        """
+        ...
+
+    def history(self, id: UUID, /) -> Sequence[HistoryRecord]:
+        """Who did what to this entity, oldest first."""
+        ...
+
+
+class HistoryRecord(Protocol):
+    """One entry of an entity's history."""
+
+    at: datetime
+    actor: str
+    action: str
+    version: int
+    changes: dict[str, Any]

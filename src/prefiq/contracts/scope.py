@@ -1,0 +1,237 @@
+"""Who is asking, for which tenant: the scope of one request, job or command.
+
+The room ``contracts`` holds the only ``ContextVar`` of Prefiq, here.  The edge (HTTP, CLI, a test) opens
+a scope and passes it on explicitly; the variable serves code that cannot be handed it (the executor's
+statement compiler, logging).  Domain code reads neither: it gets ``ITenantContext`` by constructor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from prefiq.contracts.errors import NoScope, ScopeClosed, TenantNotBound
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import TypeForm
+
+__all__ = [
+    "Across",
+    "Actor",
+    "Bound",
+    "Placement",
+    "Scope",
+    "System",
+    "Tenancy",
+    "current_scope",
+    "current_scope_or_none",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a tenant's rows stand.
+
+    Args:
+        mode: ``"row"`` (a column in common tables) or ``"single"`` (the one tenant of an installation).
+        hint: Name of the schema or database where the mode needs one, else empty.
+    """
+
+    mode: Literal["row", "single"] = "row"
+    hint: str = ""
+
+
+ROW = Placement()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The scope belongs to one tenant: every statement is confined to its rows.
+
+    Args:
+        tenant: The tenant's key, for example ``"acme"``; it never changes in a tenant's life.
+        placement: Where its rows stand.
+    """
+
+    tenant: str
+    placement: Placement = ROW
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The scope belongs to no tenant: shared tables only.
+
+    Args:
+        reason: Why, for the log.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The scope reads across tenants; it is served by another executor, and audited.
+
+    Args:
+        reason: Why, for the audit log.
+    """
+
+    reason: str
+
+
+Tenancy = Bound | System | Across
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and what they may do.
+
+    Args:
+        id: Stable identifier, for example a token's subject.
+        permissions: Patterns by dotted segment: ``"projects.project.create"``, ``"projects.*"``, ``"*"``.
+        name: For people, in history and logs; the id where empty.
+    """
+
+    id: str
+    permissions: tuple[str, ...] = ()
+    name: str = ""
+
+
+NOBODY = Actor("anonymous")
+
+
+class Scope:
+    """One request, job or command: tenant, actor and the objects built for it.
+
+    ``scope[IDomainService[Project]]`` resolves a contract.  Use it as a context manager: leaving it
+    closes what was opened in it, in reverse order.
+
+    Args:
+        tenancy: ``Bound``, ``System`` or ``Across``.
+        actor: Who acts; nobody (and so no permission) by default.
+        resolve: What answers ``scope[contract]``; the application supplies it.
+        locale: BCP 47 tag for messages.
+        deadline: Aware UTC time after which work should stop, or None.
+        request_id: Identifier that logs and problem documents carry.
+    """
+
+    __slots__ = (
+        "_closers",
+        "_resolve",
+        "actor",
+        "closed",
+        "deadline",
+        "instances",
+        "locale",
+        "previous",
+        "request_id",
+        "tenancy",
+    )
+
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        actor: Actor = NOBODY,
+        *,
+        resolve: Callable[[Scope, Any], Any],
+        locale: str = "en",
+        deadline: datetime | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.tenancy = tenancy
+        self.actor = actor
+        self.locale = locale
+        self.deadline = deadline
+        self.request_id = request_id
+        self.instances: dict[Any, Any] = {}
+        self.closed = False
+        self.previous: Scope | None = None
+        self._resolve = resolve
+        self._closers: list[Callable[[], None]] = []
+
+    def __getitem__(self, contract: TypeForm[T]) -> T:
+        """The object bound to a contract, built once in this scope.
+
+        Raises:
+            ScopeClosed: The scope has ended.
+            prefiq.container.errors.CompositionError: Nothing is bound to the contract.
+        """
+        if self.closed:
+            raise ScopeClosed(contract)
+        return cast("T", self._resolve(self, contract))
+
+    @property
+    def tenant(self) -> str:
+        """The bound tenant's key.
+
+        Raises:
+            TenantNotBound: The scope is ``System`` or ``Across``.
+        """
+        if isinstance(self.tenancy, Bound):
+            return self.tenancy.tenant
+        raise TenantNotBound
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call ``close`` when the scope ends; the last one registered is called first."""
+        self._closers.append(close)
+
+    def close(self) -> None:
+        """End the scope; every closer is called, their errors are raised together afterwards."""
+        if self.closed:
+            return
+        errors: list[Exception] = []
+        while self._closers:
+            try:
+                self._closers.pop()()
+            except Exception as error:  # noqa: BLE001  one failing close must not keep the rest open
+                errors.append(error)
+        self.closed = True
+        self.instances.clear()
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("several resources failed to close", errors)
+
+    def __enter__(self) -> Self:
+        self.previous = _CURRENT.get()
+        _CURRENT.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Not by token: a fixture or generator may leave the scope in another context than it entered.
+        if _CURRENT.get() is self:
+            _CURRENT.set(self.previous)
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Scope({self.tenancy!r}, actor={self.actor.id!r})"
+
+
+_CURRENT: ContextVar[Scope | None] = ContextVar("prefiq_scope", default=None)
+
+
+def current_scope() -> Scope:
+    """The scope that this code runs in.
+
+    Raises:
+        NoScope: None is open.
+    """
+    scope = _CURRENT.get()
+    if scope is None:
+        raise NoScope
+    return scope
+
+
+def current_scope_or_none() -> Scope | None:
+    """The scope that this code runs in, or None; for logging."""
+    return _CURRENT.get()
