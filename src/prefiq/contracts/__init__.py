@@ -11,12 +11,14 @@ from prefiq.contracts.errors import (
     ConcurrencyError,
     FieldError,
     Forbidden,
+    ForeignKeyViolation,
     IllegalTransition,
     NoScope,
     NotFound,
     Refused,
     ScopeClosed,
     TenantNotBound,
+    UniqueViolation,
     ValidationFailed,
 )
 from prefiq.contracts.paging import Page, PagedResult
@@ -33,6 +35,7 @@ from prefiq.contracts.scope import (
     current_scope_or_none,
 )
 from prefiq.contracts.tenant_context import ITenantContext
+from prefiq.contracts.transactions import ITransactions
 
 __all__ = [
     "Across",
@@ -45,6 +48,7 @@ __all__ = [
     "Criteria",
     "FieldError",
     "Forbidden",
+    "ForeignKeyViolation",
     "HistoryRecord",
     "IAction",
     "IClock",
@@ -52,6 +56,7 @@ __all__ = [
     "IDomainService",
     "IPermissions",
     "ITenantContext",
+    "ITransactions",
     "IllegalTransition",
     "NoScope",
     "Not",
@@ -65,6 +70,7 @@ __all__ = [
     "System",
     "Tenancy",
     "TenantNotBound",
+    "UniqueViolation",
     "ValidationFailed",
     "current_scope",
     "current_scope_or_none",

@@ -15,12 +15,14 @@ __all__ = [
     "ConcurrencyError",
     "FieldError",
     "Forbidden",
+    "ForeignKeyViolation",
     "IllegalTransition",
     "NoScope",
     "NotFound",
     "Refused",
     "ScopeClosed",
     "TenantNotBound",
+    "UniqueViolation",
     "ValidationFailed",
 ]
 
@@ -187,3 +189,48 @@ class ConcurrencyError(PrefiqError):
         self.what = f"This {model} was changed by somebody else since it was read"
         self.where = f"{model} {key}"
         self.fix = "read it again and repeat the change"
+
+
+class UniqueViolation(PrefiqError):
+    """Another row of the tenant has a value that must be unique.
+
+    Args:
+        model: Qualified name.
+        fields: The fields that must be unique together; empty where the engine did not say.
+    """
+
+    code: ClassVar[str] = "PFQ516"
+    status: ClassVar[int] = 409
+
+    def __init__(self, model: str, fields: tuple[str, ...]) -> None:
+        self.model = model
+        self.fields = fields
+        names = ", ".join(fields) or "a value"
+        self.what = f"{names} is taken: another {model} has the same"
+        self.where = model
+        self.fix = "choose another value"
+
+
+class ForeignKeyViolation(PrefiqError):
+    """A reference leads to no row of the tenant, or other rows still refer to the one to be deleted.
+
+    Args:
+        model: Qualified name of the model that was written.
+        fields: The reference's field; empty where the engine did not say.
+        deleting: Whether the row was to be deleted.
+    """
+
+    code: ClassVar[str] = "PFQ517"
+    status: ClassVar[int] = 409
+
+    def __init__(self, model: str, fields: tuple[str, ...] = (), *, deleting: bool = False) -> None:
+        self.model = model
+        self.fields = fields
+        self.deleting = deleting
+        self.where = ".".join((model, *fields))
+        if deleting:
+            self.what = f"Other rows still refer to this {model}"
+            self.fix = "delete or change those first"
+        else:
+            self.what = "The reference leads to no existing row"
+            self.fix = "give the id of a row that exists"

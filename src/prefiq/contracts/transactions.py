@@ -1,0 +1,39 @@
+"""``ITransactions``: all or nothing, for services that know no database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+__all__ = ["ITransactions"]
+
+
+class ITransactions(Protocol):
+    """The transactions of one scope; the executor is one, the memory store has another."""
+
+    def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+        """Run the body in a transaction: committed at its end, rolled back by an exception.
+
+        A nested one is a savepoint: what it wrote can be undone alone.
+
+        Args:
+            read_only: One snapshot for several reads; writing is refused.
+        """
+        ...
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        ...
+
+    def after_commit(self, callback: Callable[[], None], /) -> None:
+        """Call it once the outermost transaction has committed; at once where none is open.
+
+        It is forgotten by a rollback (of the savepoint that it was given in, too).
+        """
+        ...
+
+    def on_rollback(self, callback: Callable[[], None], /) -> None:
+        """Call it if the transaction (or the savepoint that is open now) is rolled back, last one first."""
+        ...

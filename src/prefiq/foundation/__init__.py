@@ -1,0 +1,1 @@
+"""Runtime base classes: entity, services, repositories, hooks, policy, events."""

@@ -1,0 +1,186 @@
+"""``Entity``: the base of every declared model; it knows its values and its rules, nothing of storage.
+
+An entity is a mutable ``msgspec.Struct``, a fact that only this room relies on.  The constructor does not
+check values (rows come through it by the thousand): the service does, and finds every fault at once.  A
+value that was not given is ``msgspec.UNSET`` until then.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import StructMeta
+
+from prefiq.contracts import IllegalTransition, Refused
+from prefiq.lowcode import FieldDecl, ModelMeta, children, field, ref, uuid7
+from prefiq.lowcode.action import actions_from
+from prefiq.lowcode.field import MISSING, NOW
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import dataclass_transform
+
+__all__ = ["Child", "Entity"]
+
+Move = tuple[str, Any, Any]
+"""A status change that an action explained: field, from, to."""
+
+OWN = frozenset({"id", "version"})
+
+
+class _Memory:
+    """What an entity remembers beside its values; slots, so that JSON and ``==`` do not see it."""
+
+    __slots__ = ("_ext", "_loaded", "_moves")
+
+    if TYPE_CHECKING:
+        _loaded: tuple[Any, ...] | None
+        _moves: list[Move]
+
+
+if TYPE_CHECKING:
+
+    @dataclass_transform(kw_only_default=True, field_specifiers=(field, ref, children))
+    class _EntityMeta(type):
+        pass
+
+    class _Record(_Memory, metaclass=_EntityMeta):
+        pass
+
+else:
+
+    class _EntityMeta(StructMeta):
+        """Turns ``field(…)`` into the struct's defaults and keeps the declarations for ``ModelMeta.of``."""
+
+        def __new__(
+            mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+        ) -> Self:
+            declared = {}
+            for base in bases:
+                declared |= getattr(base, "__prefiq_fields__", {})
+                meta = getattr(base, "meta", None)
+                if isinstance(meta, ModelMeta):
+                    # What a subclass of an abstract model inherits is its options, not its being abstract.
+                    namespace.setdefault("meta", dataclasses.replace(meta, abstract=False))
+            for attribute in namespace.get("__annotations__", {}):
+                value = namespace.get(attribute, MISSING)
+                decl = value if isinstance(value, FieldDecl) else FieldDecl(default=value)
+                namespace[attribute] = _struct_default(decl)
+                if attribute not in OWN:
+                    declared[attribute] = decl
+            namespace["__prefiq_fields__"] = declared
+            return super().__new__(mcs, name, bases, namespace, **options)
+
+    def _struct_default(decl: FieldDecl) -> Any:
+        if decl.default_factory is not None:
+            return msgspec.field(default_factory=decl.default_factory)
+        # Every field has a default, so that rows can be built by position, which is 4.5 times faster than by
+        # name; the service reports what was not given.
+        return None if decl.default is NOW else msgspec.field(default=decl.default)
+
+    class _Record(_Memory, msgspec.Struct, metaclass=_EntityMeta):
+        pass
+
+
+class Child(_Record):
+    """A row that lives and dies with its parent; its fields are declared like an entity's."""
+
+    id: UUID = field(default_factory=uuid7)
+
+    def require(self, condition: bool, field: str, message: str) -> None:
+        """Go on, or refuse.
+
+        Raises:
+            Refused: The condition does not hold.
+        """
+        if not condition:
+            raise Refused(field, message)
+
+    def __copy__(self) -> Self:
+        twin = type(self)(*_values(self))
+        for slot in ("_loaded", "_moves"):
+            if hasattr(self, slot):
+                setattr(twin, slot, getattr(self, slot))
+        return twin
+
+
+class Entity(Child):
+    """The base of a declared model.
+
+    Attributes:
+        id: Made in the process, ordered by time (UUID version 7).
+        version: 0 until stored, then 1 and one more with each change.
+    """
+
+    version: int = field(default=0)
+
+    def _explain(self, field: str, source: Any, target: Any) -> None:
+        """Record that an action moved the status; the store refuses moves that nothing explains."""
+        try:
+            self._moves.append((field, source, target))
+        except AttributeError:
+            self._moves = [(field, source, target)]
+
+
+def _values(entity: Any) -> tuple[Any, ...]:
+    return tuple(getattr(entity, name) for name in entity.__struct_fields__)
+
+
+def remember(entity: Any) -> None:
+    """Take the present values as those that are stored."""
+    entity._loaded = tuple(
+        copy.deepcopy(value) if type(value) in {list, dict} else value for value in _values(entity)
+    )
+    entity._moves = []
+
+
+def forget(entity: Any) -> None:
+    """Take the entity as new: it is no longer known to be stored."""
+    entity._loaded = None
+    entity._moves = []
+
+
+def loaded(entity: Any) -> tuple[Any, ...] | None:
+    """The values as they are stored, in the constructor's order, or None for a new entity."""
+    return getattr(entity, "_loaded", None)
+
+
+def changes(entity: Any) -> dict[str, tuple[Any, Any]]:
+    """Field → (stored value, present value) for every field that differs; all fields of a new entity."""
+    stored = loaded(entity)
+    if stored is None:
+        return {
+            name: (None, value) for name, value in zip(entity.__struct_fields__, _values(entity), strict=True)
+        }
+    return {
+        name: (old, new)
+        for name, old, new in zip(entity.__struct_fields__, stored, _values(entity), strict=True)
+        if old is not new and old != new
+    }
+
+
+def check_status(entity: Any, field: str, initial: Any, model: str) -> None:
+    """Refuse a status that no action explains.
+
+    Args:
+        entity: As it is about to be stored.
+        field: Its status field.
+        initial: State of a new entity.
+        model: Qualified name, for the error.
+
+    Raises:
+        IllegalTransition: The status was assigned directly.
+    """
+    stored = loaded(entity)
+    state = initial if stored is None else stored[entity.__struct_fields__.index(field)]
+    start = state
+    for moved, source, target in getattr(entity, "_moves", None) or ():
+        if moved == field and source == state:
+            state = target
+    if state != getattr(entity, field):
+        raise IllegalTransition(model, "", str(start), actions_from(type(entity), start))

@@ -1,0 +1,118 @@
+"""``Catalog``: the models of all listed modules, checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from prefiq.errors import PrefiqError
+from prefiq.lowcode.errors import DeclarationError, Violation
+from prefiq.lowcode.model_meta import ModelMeta, raise_together
+from prefiq.lowcode.model_spec import ModelSpec
+from prefiq.lowcode.reader import Names, read_model
+from prefiq.lowcode.verifiers import VERIFIERS, Context
+
+__all__ = ["Catalog"]
+
+
+class Catalog:
+    """Every model by class and by qualified name, in order of the modules.
+
+    Build it with ``Catalog.build``.
+    """
+
+    def __init__(self, specs: Sequence[ModelSpec]) -> None:
+        self.specs = tuple(specs)
+        self._by_class = {spec.cls: spec for spec in specs}
+        self._by_name = {spec.qualified: spec for spec in specs}
+
+    @classmethod
+    def build(cls, modules: Mapping[str, Sequence[type]], *, open_world: bool = False) -> Catalog:
+        """Read and verify the models of all modules.
+
+        Args:
+            modules: Module name → its entity classes, in module order.
+            open_world: Allow references to models that are not listed (to look at one class alone).
+
+        Raises:
+            Faults: Every mistake in every declaration.
+        """
+        catalog, faults = cls.read(modules, open_world=open_world)
+        raise_together("The declarations cannot be used", faults)
+        return catalog
+
+    @classmethod
+    def read(
+        cls, modules: Mapping[str, Sequence[type]], *, open_world: bool = False
+    ) -> tuple[Catalog, list[PrefiqError]]:
+        """The same as ``build``, with the mistakes returned beside what could be read."""
+        names: Names = {}
+        faults: list[PrefiqError] = []
+        for module, classes in modules.items():
+            for declared in classes:
+                fault = _unusable(declared, module, names)
+                if fault is not None:
+                    faults.append(fault)
+                else:
+                    names[declared] = f"{module}.{declared.__name__}"
+        specs = [read_model(declared, name.partition(".")[0], names) for declared, name in names.items()]
+        catalog = cls(specs)
+        context = Context(catalog, open_world=open_world)
+        faults.extend(violation for spec in specs for violation in _verify(spec, context))
+        return catalog, faults
+
+    def __getitem__(self, model: type | str) -> ModelSpec:
+        """The specification of a class or a qualified name.
+
+        Raises:
+            DeclarationError: The model belongs to no listed module.
+        """
+        spec = self.get(model)
+        if spec is None:
+            name = model if isinstance(model, str) else model.__name__
+            raise DeclarationError(
+                f"{name} belongs to no listed module",
+                fix="add it to its provider's models and list its module in APPS",
+            )
+        return spec
+
+    def get(self, model: type | str) -> ModelSpec | None:
+        """The specification, or None."""
+        return self._by_name.get(model) if isinstance(model, str) else self._by_class.get(model)
+
+    def __iter__(self) -> Iterator[ModelSpec]:
+        return iter(self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    def of_module(self, module: str) -> tuple[ModelSpec, ...]:
+        """The models that a module owns, in order."""
+        return tuple(spec for spec in self.specs if spec.module == module)
+
+
+def _unusable(declared: Any, module: str, names: Names) -> PrefiqError | None:
+    if not (isinstance(declared, type) and hasattr(declared, "__prefiq_fields__")):
+        return DeclarationError(
+            f"{getattr(declared, '__name__', declared)!s} is not an entity",
+            f"module {module}",
+            "derive it from prefiq.Entity",
+        )
+    if declared in names:
+        return DeclarationError(
+            f"{declared.__name__} is listed twice",
+            f"modules {names[declared].partition('.')[0]} and {module}",
+        )
+    meta = declared.__dict__.get("meta")
+    if isinstance(meta, ModelMeta) and meta.abstract:
+        return DeclarationError(
+            f"{declared.__name__} is abstract", f"module {module}", "list the models that derive from it"
+        )
+    return None
+
+
+def _verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
+    for verify in VERIFIERS:
+        yield from verify(spec, context)
+    for child in spec.children:
+        yield from _verify(child.model, context)

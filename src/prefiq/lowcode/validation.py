@@ -1,0 +1,110 @@
+"""Checks a whole entity against its declaration and collects every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from prefiq.contracts import FieldError, Refused, ValidationFailed
+from prefiq.lowcode.field import MISSING
+from prefiq.lowcode.model_spec import FieldSpec, ModelSpec
+from prefiq.lowcode.values import BadValue, check_for
+
+__all__ = ["Validator"]
+
+
+class Validator:
+    """The compiled checks of one model; makes values normal in place.
+
+    Args:
+        spec: The model.
+        disabled: Names of validators not to run, from ``prefiq.toml``.
+    """
+
+    def __init__(self, spec: ModelSpec, disabled: Iterable[str] = ()) -> None:
+        self.spec = spec
+        off = frozenset(disabled)
+        self._fields = tuple(
+            (f.name, check_for(f), tuple(v for v in f.validators if v.__name__ not in off))
+            for f in spec.fields
+        )
+        self._whole = tuple(v.function for v in spec.validators if v.name not in off)
+        self._children = tuple((child.name, Validator(child.model, off)) for child in spec.children)
+
+    def check(self, entity: Any) -> None:
+        """Normalise every value.
+
+        Raises:
+            ValidationFailed: With every fault in every field, child and rule.
+        """
+        errors = self.errors(entity)
+        if errors:
+            raise ValidationFailed(self.spec.qualified, tuple(errors))
+
+    def errors(self, entity: Any, prefix: str = "") -> list[FieldError]:
+        """Every fault; rules over the whole entity run only where its values are sound."""
+        errors: list[FieldError] = []
+        for name, check, validators in self._fields:
+            value = getattr(entity, name)
+            try:
+                if value is MISSING:
+                    raise BadValue("required", "a value is required")  # noqa: TRY301  one road to a FieldError
+                normal = check(value)
+                if normal is not value:
+                    setattr(entity, name, normal)
+                if normal is not None:
+                    for validator in validators:
+                        validator(normal)
+            except BadValue as bad:
+                errors.append(FieldError(prefix + name, bad.code, bad.message, bad.params))
+            except Refused as refused:
+                errors.append(FieldError(prefix + name, refused.reason, refused.message))
+        for name, child in self._children:
+            errors.extend(_child_errors(getattr(entity, name), child, f"{prefix}{name}"))
+        if not errors:
+            for rule in self._whole:
+                try:
+                    rule(entity)
+                except Refused as refused:
+                    field = prefix + refused.field if refused.field else prefix.rstrip(".")
+                    errors.append(FieldError(field, refused.reason, refused.message))
+        return errors
+
+
+def _child_errors(rows: Any, child: Validator, name: str) -> list[FieldError]:
+    if not isinstance(rows, list):
+        return [FieldError(name, "type", "must be a list")]
+    errors: list[FieldError] = []
+    for position, row in enumerate(rows):
+        if not isinstance(row, child.spec.cls):
+            errors.append(FieldError(f"{name}.{position}", "type", f"must be a {child.spec.name}"))
+        else:
+            errors.extend(child.errors(row, f"{name}.{position}."))
+    ids = [row.id for row in rows if isinstance(row, child.spec.cls)]
+    if len(set(ids)) != len(ids):
+        errors.append(FieldError(name, "duplicate", "two of them have the same id"))
+    return errors
+
+
+def check_parameters(parameters: tuple[FieldSpec, ...], given: dict[str, Any], model: str) -> dict[str, Any]:
+    """The arguments of an action, normalised and completed with defaults.
+
+    Raises:
+        ValidationFailed: Every missing, unknown or wrong argument.
+    """
+    errors: list[FieldError] = []
+    known = {parameter.name for parameter in parameters}
+    errors.extend(FieldError(name, "unknown", "is not a parameter") for name in given if name not in known)
+    checked: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.name not in given:
+            if parameter.required:
+                errors.append(FieldError(parameter.name, "required", "a value is required"))
+            continue
+        try:
+            checked[parameter.name] = check_for(parameter)(given[parameter.name])
+        except BadValue as bad:
+            errors.append(FieldError(parameter.name, bad.code, bad.message, bad.params))
+    if errors:
+        raise ValidationFailed(model, tuple(errors))
+    return checked

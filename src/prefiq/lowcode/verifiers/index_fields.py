@@ -1,0 +1,69 @@
+"""Rule ``index_fields``: indexes, order and label name declared fields."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from prefiq.lowcode.errors import Violation
+from prefiq.lowcode.model_spec import SORTABLE, ModelSpec
+from prefiq.lowcode.verifiers.context import Context
+
+
+def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
+    """Names in options that no field has."""
+    del context
+    known = {field.name: field for field in spec.fields}
+    for index in spec.indexes:
+        for name in index.fields:
+            field = known.get(name)
+            if field is None:
+                yield Violation(
+                    "index_fields",
+                    spec.qualified,
+                    index.name,
+                    f"there is no field {name}",
+                    _nearest(name, known),
+                )
+            elif field.kind not in SORTABLE:
+                yield Violation(
+                    "index_fields",
+                    spec.qualified,
+                    index.name,
+                    f"{name} cannot be indexed",
+                    "index another field",
+                )
+        if len(set(index.fields)) != len(index.fields) or not index.fields:
+            yield Violation(
+                "index_fields",
+                spec.qualified,
+                index.name,
+                "it names a field twice, or none",
+                "name each once",
+            )
+    names = [index.name for index in spec.indexes]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Violation("index_fields", spec.qualified, name, "it is indexed twice", "declare it once")
+    for entry in spec.order_by:
+        field = known.get(entry.removeprefix("-"))
+        if entry.removeprefix("-") != "id" and (field is None or field.kind not in SORTABLE):
+            yield Violation(
+                "index_fields",
+                spec.qualified,
+                "",
+                f"order_by names {entry}, which cannot be sorted",
+                _nearest(entry, known),
+            )
+    if spec.label_field and spec.label_field not in known:
+        yield Violation(
+            "index_fields",
+            spec.qualified,
+            "",
+            f"label names {spec.label_field}",
+            _nearest(spec.label_field, known),
+        )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else "name a declared field"
