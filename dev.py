@@ -56,7 +56,8 @@ def demo(arguments: Sequence[str]) -> int:
     packages = [ROOT, *MODULES]
     wanted = fingerprint(sources(packages))
     if not environment.has("wheels", wanted):
-        wheels = build_wheels(environment, packages)
+        shutil.rmtree(ROOT / "dist", ignore_errors=True)
+        wheels = build_wheels(environment, packages, ROOT / "dist")
         core = next(wheel for wheel in wheels if wheel.name.startswith("prefiq-"))
         # pip leaves an installed version alone when the new wheel carries the same number.
         installed = [wheel.name.split("-")[0] for wheel in (ROOT / ".demo").rglob("prefiq*.dist-info")]
@@ -200,10 +201,8 @@ def development(extra: str = "dev") -> Environment:
     return environment
 
 
-def build_wheels(environment: Environment, packages: Sequence[Path]) -> list[Path]:
-    """Build each package into ``dist/`` from a clean copy: files of an older build never get in."""
-    target = ROOT / "dist"
-    shutil.rmtree(target, ignore_errors=True)
+def build_wheels(environment: Environment, packages: Sequence[Path], target: Path) -> list[Path]:
+    """Build each package from a clean copy: setuptools puts leftovers of ``build/`` into wheels."""
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / package.name for package in packages]
         for package, copy in zip(packages, copies, strict=True):
