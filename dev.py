@@ -95,7 +95,12 @@ def types(_: Sequence[str]) -> int:
     for module in MODULES:
         parts = [*holding("src", module), *holding("typing_tests", module)]
         codes.append(environment.run("mypy", *config, *parts, cwd=module))
-    return max(*codes, environment.run("pyright", "--warnings"))
+    python = ["--pythonpath", str(environment.program("python"))]
+    strict = [p for p in [ROOT, *MODULES] if "[tool.pyright]" in text(p / "pyproject.toml")]
+    checked = [package for package in strict if holding("typing_tests", package)]
+    return max(
+        codes + [environment.run("pyright", "--warnings", *python, cwd=package) for package in checked]
+    )
 
 
 def docs(_: Sequence[str]) -> int:
