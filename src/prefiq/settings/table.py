@@ -1,0 +1,291 @@
+"""The one table of settings: what the loader reads, the reference page shows and ``.env.example`` holds.
+
+A setting is added here and nowhere else; the field of ``Settings`` that carries it has the same name in
+lower case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from prefiq.settings import kinds
+from prefiq.settings.kinds import Kind
+from prefiq.settings.secret import Secret
+
+__all__ = ["DATABASE_FIELDS", "DATABASE_ROLES", "SECTIONS", "TABLE", "Setting"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """One variable.
+
+    Args:
+        name: As it stands in the environment.
+        kind: What its text may be, and how it becomes a value.
+        default: The text that holds where it is not given; None where there is no value then.
+        help: One sentence for the reference page, without the name.
+        section: Heading of the reference page under which it stands.
+        unset: What holds where it is not given, in words, where ``default`` is None.
+        example: The text in ``.env.example``; empty where the line stands there as a comment.
+        secret: Whether its value is hidden everywhere and may be read from ``<name>_FILE``.
+        since: The first release that has it.
+    """
+
+    name: str
+    kind: Kind[T]
+    default: str | None
+    help: str
+    section: str
+    unset: str = ""
+    example: str = ""
+    secret: bool = False
+    since: str = "0.1.0"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The accepted words, where they are few."""
+        return self.kind.choices
+
+
+GENERAL = "Application"
+LOGS = "Logs"
+DATABASE = "Database"
+SECURITY = "Security"
+SERVER = "Server"
+SECTIONS = (GENERAL, LOGS, DATABASE, SECURITY, SERVER)
+
+ENV: Setting[str] = Setting(
+    "ENV",
+    kinds.words("production", "staging", "development", "test"),
+    "production",
+    "Where this runs; staging keeps every rule of production.",
+    GENERAL,
+    example="production",
+)
+APPS = Setting(
+    "APPS",
+    kinds.names("names or import paths, with commas between them: projects,demo.invoice:InvoiceProvider"),
+    None,
+    "The apps to load; replaces the list in prefiq.toml as a whole.",
+    GENERAL,
+    unset="the list `apps` of prefiq.toml",
+)
+TENANCY = Setting(
+    "TENANCY",
+    kinds.words("row", "single", later=("schema", "database")),
+    "row",
+    "How tenants are kept apart: `row` by a column in common tables, `single` for one fixed tenant.",
+    GENERAL,
+    example="row",
+)
+TENANT = Setting(
+    "TENANT",
+    kinds.pattern(
+        r"[a-z0-9][a-z0-9_-]{0,62}", "1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit"
+    ),
+    "main",
+    "The key of the one tenant; with `TENANCY=single` only.",
+    GENERAL,
+)
+
+LOG_LEVEL = Setting(
+    "LOG_LEVEL",
+    kinds.words("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", upper=True),
+    "INFO",
+    "The least severe records that are written.",
+    LOGS,
+    example="INFO",
+)
+LOG_FORMAT = Setting(
+    "LOG_FORMAT",
+    kinds.words("text", "json"),
+    "text",
+    "One line of text, or one JSON object, for each record.",
+    LOGS,
+    example="json",
+)
+LOG_COLOR = Setting(
+    "LOG_COLOR",
+    kinds.boolean(),
+    "true",
+    "`false` means no colours at all; else they appear on a terminal only, and never in production.",
+    LOGS,
+    example="false",
+)
+NO_COLOR = Setting(
+    "NO_COLOR",
+    kinds.text("any text"),
+    None,
+    "Any text switches colours off, as for many other programs.",
+    LOGS,
+    unset="colours as `LOG_COLOR` says",
+)
+
+DB_ENGINE = Setting(
+    "DB_ENGINE",
+    kinds.words("sqlite", later=("postgres", "mariadb")),
+    "sqlite",
+    "The database engine; this release serves `sqlite`.",
+    DATABASE,
+    example="sqlite",
+)
+DB_MODE = Setting(
+    "DB_MODE",
+    kinds.words("sync", later=("async",)),
+    "sync",
+    "How the driver is called; this release serves `sync`.",
+    DATABASE,
+    example="sync",
+)
+DB_NAME = Setting(
+    "DB_NAME",
+    kinds.text("the path of a file (SQLite) or the name of a database"),
+    "prefiq.db",
+    "SQLite: the database's file, relative to the application's folder. Servers: the database's name.",
+    DATABASE,
+    example="prefiq.db",
+)
+DB_HOST = Setting(
+    "DB_HOST", kinds.host(), None, "The server's host; not with SQLite.", DATABASE, unset="localhost"
+)
+DB_PORT = Setting(
+    "DB_PORT",
+    kinds.integer(1, 65535),
+    None,
+    "The server's port; not with SQLite.",
+    DATABASE,
+    unset="5432 for PostgreSQL, 3306 for MariaDB",
+)
+DB_USER = Setting(
+    "DB_USER",
+    kinds.text("a user's name"),
+    None,
+    "The user to connect as; not with SQLite.",
+    DATABASE,
+    unset="none",
+)
+DB_PASS: Setting[Secret] = Setting(
+    "DB_PASS",
+    kinds.password(),
+    None,
+    "The user's password; not with SQLite.",
+    DATABASE,
+    unset="none",
+    secret=True,
+)
+DB_POOL_SIZE = Setting(
+    "DB_POOL_SIZE", kinds.integer(1, 1000), "8", "Connections that one process holds at most.", DATABASE
+)
+DB_POOL_TIMEOUT = Setting(
+    "DB_POOL_TIMEOUT",
+    kinds.seconds(0.1, 300),
+    "5",
+    "How long a request waits for a free connection; at most `REQUEST_TIMEOUT`.",
+    DATABASE,
+)
+DB_POOL_WARMUP = Setting(
+    "DB_POOL_WARMUP",
+    kinds.boolean(),
+    "false",
+    "Open the pool's connections at start, not at the first request.",
+    DATABASE,
+)
+DB_BUSY_TIMEOUT = Setting(
+    "DB_BUSY_TIMEOUT",
+    kinds.seconds(0, 300),
+    "5",
+    "SQLite: how long to wait for another writer; at most `REQUEST_TIMEOUT`.",
+    DATABASE,
+)
+SLOW_QUERY = Setting(
+    "SLOW_QUERY",
+    kinds.seconds(0, 3600),
+    "0.5",
+    "Statements that take longer are logged; 0 logs none.",
+    DATABASE,
+)
+
+JWT_SECRET_KEY: Setting[Secret] = Setting(
+    "JWT_SECRET_KEY",
+    kinds.key(32),
+    None,
+    "Signs and verifies this application's own tokens. In production it comes from a secrets manager, as a "
+    "file named by `JWT_SECRET_KEY_FILE`; a sample value is refused there.",
+    SECURITY,
+    unset="only tokens of outside issuers are accepted",
+    secret=True,
+)
+JWT_SECRET_KEY_PREVIOUS: Setting[Secret] = Setting(
+    "JWT_SECRET_KEY_PREVIOUS",
+    kinds.key(32),
+    None,
+    "The key before the last change: it still verifies, and signs nothing.",
+    SECURITY,
+    unset="none",
+    secret=True,
+)
+JWT_ISSUERS = Setting(
+    "JWT_ISSUERS",
+    kinds.text('JSON: {"name": {"issuer": …, "audience": …, "jwks_uri": …}}'),
+    None,
+    "Outside issuers whose tokens are accepted, as JSON; replaces `[issuers]` of prefiq.toml as a whole.",
+    SECURITY,
+    unset="the table `[issuers]` of prefiq.toml",
+)
+
+BODY_LIMIT = Setting(
+    "BODY_LIMIT", kinds.size(1024, 1024**3), "1MiB", "The largest request body that is read.", SERVER
+)
+REQUEST_TIMEOUT = Setting(
+    "REQUEST_TIMEOUT", kinds.seconds(1, 3600), "30", "How long one request may take.", SERVER
+)
+THREADS = Setting(
+    "THREADS", kinds.integer(1, 256), "8", "Threads that serve requests in one process.", SERVER
+)
+DOCS = Setting(
+    "DOCS",
+    kinds.boolean(),
+    None,
+    "Whether the API's documentation page is served.",
+    SERVER,
+    unset="off in production and staging, else on",
+)
+
+TABLE: tuple[Setting[Any], ...] = (
+    ENV,
+    APPS,
+    TENANCY,
+    TENANT,
+    LOG_LEVEL,
+    LOG_FORMAT,
+    LOG_COLOR,
+    NO_COLOR,
+    DB_ENGINE,
+    DB_MODE,
+    DB_NAME,
+    DB_HOST,
+    DB_PORT,
+    DB_USER,
+    DB_PASS,
+    DB_POOL_SIZE,
+    DB_POOL_TIMEOUT,
+    DB_POOL_WARMUP,
+    DB_BUSY_TIMEOUT,
+    SLOW_QUERY,
+    JWT_SECRET_KEY,
+    JWT_SECRET_KEY_PREVIOUS,
+    JWT_ISSUERS,
+    BODY_LIMIT,
+    REQUEST_TIMEOUT,
+    THREADS,
+    DOCS,
+)
+
+DATABASE_FIELDS: tuple[Setting[Any], ...] = tuple(s for s in TABLE if s.name.startswith("DB_"))
+"""What a named database has too, with its name before it: ``ANALYTICS_DB_HOST``."""
+
+DATABASE_ROLES = ("MIGRATE", "ACROSS", "ADMIN")
+"""Names before ``_DB_`` that are roles on the default database, never databases of their own."""
