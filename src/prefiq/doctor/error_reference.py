@@ -1,4 +1,4 @@
-"""Writes the page of all errors from their classes: ``python -m prefiq.doctor.error_reference FILE``.
+"""The page of all errors, ``docs/errors.md``, written from their classes by ``python3 dev.py docs``.
 
 The page covers the whole house, also the rooms that ``doctor`` may not import; it finds their modules by
 name and reads classes only.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["find_errors", "main", "render"]
+__all__ = ["errors_page", "find_errors", "render"]
 
 _CHAPTERS = {
     "0": "The root",
@@ -70,14 +69,9 @@ def render(errors: Iterable[type[PrefiqError]]) -> str:
     return "\n".join(parts)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page to the file named, or print it."""
-    page = render(find_errors())
-    if arguments:
-        Path(arguments[0]).write_text(page, encoding="utf-8", newline="\n")
-    else:
-        sys.stdout.write(page)
-    return 0
+def errors_page() -> str:
+    """The page ``docs/errors.md``."""
+    return render(find_errors())
 
 
 def _declaring_modules() -> Iterator[str]:
@@ -123,7 +117,3 @@ def _fixed_text(error: type[PrefiqError], name: str) -> str:
     if not isinstance(text, str) or text == vars(PrefiqError)[name]:
         return ""
     return text.rstrip(".")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
