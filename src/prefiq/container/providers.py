@@ -1,0 +1,304 @@
+"""The dependency-injector providers that bindings become; this and ``container.py`` alone know that library.
+
+Each has ``take(scope)``, which resolves for an explicit scope, and answers a plain call (``provider()``)
+for the current one, so the library's own ways (``.args``, ``.override``, ``.related``) keep working.  Its
+async mode is switched off everywhere: one async resource would turn every dependant into a future.
+"""
+
+# ruff: noqa: ARG002  the signatures are the library's, and `take`'s is one for all
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+from dependency_injector import providers
+
+from prefiq.container.errors import ResourceFailed, ResourceNotOpen
+from prefiq.container.graph import Node
+from prefiq.container.lazy import Lazy
+from prefiq.contracts import Scope, current_scope, current_scope_or_none
+
+__all__ = [
+    "App",
+    "LazyAsk",
+    "Many",
+    "New",
+    "Resource",
+    "Scoped",
+    "TheScope",
+    "Value",
+    "provider_for",
+]
+
+MISSING: Any = object()
+Take: TypeAlias = Callable[[Scope | None], Any]
+
+
+class _Builder:
+    """What the building providers share: making an object from what the parameters are given."""
+
+    node: Node
+    takes: tuple[Take, ...] = ()
+    named: tuple[tuple[str, Take], ...] = ()
+
+    def describe(self, node: Node | None) -> None:
+        """Remember what this builds, and keep the library's async mode off."""
+        if node is not None:
+            self.node = node
+        self.disable_async_mode()  # type: ignore[attr-defined]
+
+    def wire(self, args: list[Any], kwargs: Mapping[str, Any]) -> None:
+        """Set what the parameters are given: providers by place, then by name."""
+        self.set_args(*args)  # type: ignore[attr-defined]
+        self.set_kwargs(**kwargs)  # type: ignore[attr-defined]
+        self.takes = tuple(provider.take for provider in args)
+        self.named = tuple((name, provider.take) for name, provider in kwargs.items())
+
+    def make(self, scope: Scope | None, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = {}) -> Any:
+        """Build one; arguments of a native call follow and replace, as the library has it."""
+        try:
+            if self.named or kwargs:
+                given = {name: take(scope) for name, take in self.named if name not in kwargs}
+                return self.provides(*[take(scope) for take in self.takes], *args, **given, **kwargs)  # type: ignore[attr-defined]
+            if args:
+                return self.provides(*[take(scope) for take in self.takes], *args)  # type: ignore[attr-defined]
+            return self.provides(*[take(scope) for take in self.takes])  # type: ignore[attr-defined]
+        except Exception as error:
+            binding = self.node.binding
+            error.add_note(
+                f"while building {self.node.implementation} for {self.node.name} ({binding.source})"
+            )
+            raise
+
+    def copied(self, copied: Any) -> Any:
+        """Complete the library's copy of this provider, whose arguments are copies too."""
+        if not hasattr(copied, "node"):
+            copied.describe(self.node)
+            copied.wire(list(copied.args), copied.kwargs)
+        return copied
+
+
+class Scoped(_Builder, providers.Factory[Any]):
+    """One object per scope."""
+
+    def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
+        super().__init__(provides, *args, **kwargs)
+        self.describe(node)
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
+        return self.copied(super().__deepcopy__(memo))
+
+    def take(self, scope: Scope | None) -> Any:
+        """The scope's object, built when first asked for."""
+        if scope is None:
+            scope = current_scope()
+        instances = scope.instances
+        instance = instances.get(self, MISSING)
+        if instance is MISSING:
+            instance = self.open(scope) if self.last_overriding is None else self()
+            instances[self] = instance
+        return instance
+
+    def open(self, scope: Scope) -> Any:
+        """Build it; where it is a resource, close it with the scope."""
+        made = self.make(scope)
+        if not self.node.binding.opens:
+            return made
+        instance = next(made)
+        scope.on_close(lambda: _finish(made))
+        return instance
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.take(current_scope())
+
+
+class New(_Builder, providers.Factory[Any]):
+    """A new object each time."""
+
+    def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
+        super().__init__(provides, *args, **kwargs)
+        self.describe(node)
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
+        return self.copied(super().__deepcopy__(memo))
+
+    def take(self, scope: Scope | None) -> Any:
+        """A new object."""
+        return self.make(scope) if self.last_overriding is None else self()
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.make(current_scope_or_none(), args, kwargs)
+
+
+class App(_Builder, providers.ThreadSafeSingleton[Any]):
+    """One object per application.
+
+    The library's own singleton shares one lock among all and forgets a ``None``; this one does neither.
+    """
+
+    def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
+        super().__init__(provides, *args, **kwargs)
+        self.describe(node)
+        self.lock = threading.RLock()
+        self.instance: Any = MISSING
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
+        return self.copied(super().__deepcopy__(memo))
+
+    def take(self, scope: Scope | None) -> Any:
+        """The application's object, built when first asked for."""
+        if self.last_overriding is not None:
+            return self()
+        instance = self.instance
+        return self._provide((), {}) if instance is MISSING else instance
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        instance = self.instance
+        if instance is MISSING:
+            with self.lock:
+                instance = self.instance
+                if instance is MISSING:
+                    # Built for no scope: what the first asker's scope holds must not stay in it.
+                    instance = self.instance = self.make(None, args, kwargs)
+        return instance
+
+    def reset(self) -> AbstractContextManager[Any]:  # type: ignore[override]
+        """Forget the object, as the library's singletons do."""
+        with self.lock:
+            self.instance = MISSING
+        return super().reset()
+
+
+class Resource(_Builder, providers.Factory[Any]):
+    """One object per application that the lifecycle opens and closes; asking never opens it."""
+
+    def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
+        super().__init__(provides, *args, **kwargs)
+        self.describe(node)
+        self.instance: Any = MISSING
+        self.rest: Iterator[Any] | None = None
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
+        return self.copied(super().__deepcopy__(memo))
+
+    def take(self, scope: Scope | None) -> Any:
+        """The open object."""
+        if self.last_overriding is not None:
+            return self()
+        if self.instance is MISSING:
+            binding = self.node.binding
+            raise ResourceNotOpen(self.node.name, binding.module, binding.source)
+        return self.instance
+
+    def open(self) -> None:
+        """Run the generator up to its ``yield``."""
+        try:
+            rest = self.make(None)
+            self.instance = next(rest)
+            self.rest = rest
+        except Exception as error:
+            raise self._failed("open", error) from error
+
+    def close(self) -> None:
+        """Run what follows the ``yield``; it counts as closed whatever happens."""
+        rest, self.rest, self.instance = self.rest, None, MISSING
+        if rest is not None:
+            try:
+                _finish(rest)
+            except Exception as error:
+                raise self._failed("close", error) from error
+
+    def _failed(self, step: str, error: Exception) -> ResourceFailed:
+        binding = self.node.binding
+        kind = "it yields nothing" if isinstance(error, StopIteration) else type(error).__name__
+        return ResourceFailed(self.node.name, step, kind, binding.module, binding.source)
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.take(None)
+
+
+class Value(providers.Object[Any]):
+    """An object that exists already."""
+
+    def __init__(self, provides: Any = None) -> None:
+        super().__init__(provides)
+        self.disable_async_mode()
+
+    def take(self, scope: Scope | None) -> Any:
+        """The object."""
+        return self()
+
+
+class Many(providers.List):
+    """A list of what modules added to one contract."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.disable_async_mode()
+        self.takes = tuple(part.take for part in parts)
+
+    def take(self, scope: Scope | None) -> list[Any]:
+        """A new list of their objects, in module order."""
+        return [take(scope) for take in self.takes]
+
+
+class TheScope(providers.Provider[Any]):
+    """The scope itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.disable_async_mode()
+
+    def take(self, scope: Scope | None) -> Scope:
+        """The scope that is resolved for."""
+        return current_scope() if scope is None else scope
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return current_scope()
+
+
+class LazyAsk(providers.Provider[Any]):
+    """A ``Lazy`` for one contract."""
+
+    def __init__(self, target: Any = None, name: str = "", scoped: bool = False, held: bool = False) -> None:
+        super().__init__()
+        self.disable_async_mode()
+        self.target = target
+        self.name = name
+        self.scoped = scoped
+        self.held = held
+
+    def take(self, scope: Scope | None) -> Lazy[Any]:
+        """A ``Lazy``; it keeps the scope only if its holder belongs to one."""
+        return Lazy(self.target.take, self.name, scoped=self.scoped, scope=scope if self.held else None)
+
+    def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.take(current_scope_or_none())
+
+
+KINDS: Mapping[str, type[Scoped | New | App | Resource]] = {
+    "scope": Scoped,
+    "new": New,
+    "app": App,
+    "resource": Resource,
+}
+
+
+def provider_for(node: Node) -> Any:
+    """The provider of a node, not wired yet."""
+    if node.lifetime == "value":
+        return Value(node.binding.provides)
+    return KINDS[node.lifetime](node.binding.provides, node=node)
+
+
+def _finish(rest: Iterator[Any]) -> None:
+    """Run a generator to its end.
+
+    Raises:
+        RuntimeError: It yields a second time.
+    """
+    for _ in rest:
+        raise RuntimeError("a resource must yield exactly once")

@@ -1,0 +1,138 @@
+"""The validator: circles, captive objects, broken promises and async factories, all found together.
+
+What is missing, private, unreadable or bound twice was found while selecting and linking.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from prefiq.container.errors import (
+    AsyncFactory,
+    CaptiveDependency,
+    ContractNotSatisfied,
+    CyclicBindings,
+    UnusableBinding,
+)
+from prefiq.container.generics import label, name_of, origin
+from prefiq.container.graph import Graph, Node
+from prefiq.container.satisfies import made_by, shortcomings
+from prefiq.errors import PrefiqError
+
+__all__ = ["validate"]
+
+LONG = frozenset({"app", "resource", "value"})
+
+
+def validate(graph: Graph, numbers: Collection[int]) -> list[PrefiqError]:
+    """The faults of these nodes of a linked graph."""
+    faults: list[PrefiqError] = []
+    for number in numbers:
+        faults.extend(_factory(graph.nodes[number]))
+        faults.extend(_promises(graph.nodes[number]))
+    faults.extend(_cycles(graph, numbers))
+    faults.extend(_captives(graph, numbers))
+    return faults
+
+
+def _factory(node: Node) -> Iterator[PrefiqError]:
+    binding = node.binding
+    if binding.lifetime == "value":
+        return
+    function = inspect.unwrap(binding.provides) if callable(binding.provides) else binding.provides
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
+        return
+    generates = inspect.isgeneratorfunction(function)
+    if generates and not binding.opens:
+        yield UnusableBinding(
+            node.name,
+            f"{node.implementation} is a generator function",
+            "use to.resource, which opens and closes it",
+            binding.module,
+            binding.source,
+        )
+    if binding.opens and not generates:
+        yield UnusableBinding(
+            node.name,
+            f"{node.implementation} is no generator function",
+            "yield the object once, and close it after the yield",
+            binding.module,
+            binding.source,
+        )
+
+
+def _promises(node: Node) -> Iterator[PrefiqError]:
+    binding = node.binding
+    if binding.opens:
+        return
+    made: Any = type(binding.provides) if binding.lifetime == "value" else made_by(binding.provides)
+    if made is None:
+        return
+    name = name_of(binding.provides) if binding.lifetime != "value" else label(made)
+    for contract in node.contracts or (binding.contract,):
+        promised = origin(contract)
+        if made is promised and not isinstance(binding.provides, type):
+            continue  # a function that says it returns the contract: the type checker's business
+        lacks = shortcomings(promised, made)
+        if lacks:
+            yield ContractNotSatisfied(label(contract), name, lacks, binding.module, binding.source)
+            return
+
+
+def _cycles(graph: Graph, numbers: Collection[int]) -> Iterator[PrefiqError]:
+    done: set[int] = set()
+    for start in numbers:
+        if start in done:
+            continue
+        path = [start]
+        iterators = [graph.nodes[start].needs()]
+        place = {start: 0}
+        while path:
+            step = next(iterators[-1], None)
+            if step is None:
+                number = path.pop()
+                iterators.pop()
+                del place[number]
+                done.add(number)
+            elif step in place:
+                circle = [*path[place[step] :], step]
+                first = graph.nodes[step].binding
+                names = tuple(graph.nodes[number].name for number in circle)
+                yield CyclicBindings(names, first.module, first.source)
+            elif step not in done:
+                place[step] = len(path)
+                path.append(step)
+                iterators.append(graph.nodes[step].needs())
+
+
+def _captives(graph: Graph, numbers: Collection[int]) -> Iterator[PrefiqError]:
+    for number in numbers:
+        node = graph.nodes[number]
+        if node.lifetime not in LONG:
+            continue
+        found = _path_to_scope(graph, number)
+        if found is not None:
+            yield CaptiveDependency((node.name, *found), node.binding.module, node.binding.source)
+
+
+def _path_to_scope(graph: Graph, start: int) -> tuple[str, ...] | None:
+    """Names on the way from an object of the application to one of a scope that it would hold, or None."""
+    waiting: list[tuple[int, tuple[str, ...]]] = [(start, ())]
+    seen = {start}
+    while waiting:
+        number, path = waiting.pop()
+        node = graph.nodes[number]
+        if any(link.kind == "scope" for link in node.links):
+            return (*path, "Scope")
+        for needed in node.needs():
+            other = graph.nodes[needed]
+            if other.lifetime == "scope":
+                return (*path, other.name)
+            # Another long-lived object answers for itself; one that is new each time is held by this one.
+            if other.lifetime == "new" and needed not in seen:
+                seen.add(needed)
+                waiting.append((needed, (*path, other.name)))
+    return None
