@@ -19,6 +19,7 @@ from prefiq.contracts.errors import (
     ScopeClosed,
     TenantNotBound,
     UniqueViolation,
+    UnknownTenant,
     ValidationFailed,
 )
 from prefiq.contracts.paging import Page, PagedResult
@@ -71,6 +72,7 @@ __all__ = [
     "Tenancy",
     "TenantNotBound",
     "UniqueViolation",
+    "UnknownTenant",
     "ValidationFailed",
     "current_scope",
     "current_scope_or_none",

@@ -23,6 +23,7 @@ __all__ = [
     "ScopeClosed",
     "TenantNotBound",
     "UniqueViolation",
+    "UnknownTenant",
     "ValidationFailed",
 ]
 
@@ -234,3 +235,20 @@ class ForeignKeyViolation(PrefiqError):
         else:
             self.what = "The reference leads to no existing row"
             self.fix = "give the id of a row that exists"
+
+
+class UnknownTenant(PrefiqError):
+    """The tenant does not exist or is not served now; one answer for both.
+
+    Args:
+        tenant: The key that was asked for.
+    """
+
+    code: ClassVar[str] = "PFQ504"
+    status: ClassVar[int] = 403
+    what = "This tenant is not served here"
+    fix = "look at `prefiq tenants list`; `prefiq tenants create` makes one"
+
+    def __init__(self, tenant: str = "") -> None:
+        self.tenant = tenant
+        self.where = f"tenant {tenant}" if tenant else ""

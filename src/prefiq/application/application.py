@@ -1,0 +1,196 @@
+"""``Application``: the listed modules, composed.
+
+``prepare`` needs no database: it loads the modules, reads the declarations, links and validates the
+container.  ``boot`` opens the resources as well.  There is no global application.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from prefiq.application.composition import Composition, compose_application
+from prefiq.application.tenants import Tenants
+from prefiq.contracts import Actor, Bound, Placement, Scope, System, Tenancy, UnknownTenant
+from prefiq.contracts.scope import NOBODY
+
+if TYPE_CHECKING:
+    from prefiq.container import Container, Report
+    from prefiq.lowcode import Catalog
+    from prefiq.plugins import Host, ProviderBase
+    from prefiq.settings import Settings
+
+__all__ = ["Application"]
+
+logger = logging.getLogger("prefiq")
+
+SYSTEM = Actor("system", ("*",), "System")
+
+
+class Application:
+    """One composed application; make it with ``prepare`` or ``boot``.
+
+    Args:
+        composition: What the modules make together.
+        container: The container, which differs in a fork.
+    """
+
+    def __init__(self, composition: Composition, container: Container) -> None:
+        self.composition = composition
+        self.container = container
+        self.tenants = Tenants(self)
+        self._opened = False
+
+    # ---- making one
+
+    @classmethod
+    def prepare(cls, settings: Settings, *, modules: Sequence[ProviderBase | type[ProviderBase]] = ()) -> Self:
+        """Compose the listed modules; no database is needed and nothing is opened.
+
+        Args:
+            settings: As loaded.
+            modules: Providers to load beside the listed ones, for tests and scripts.
+
+        Raises:
+            prefiq.errors.Faults: Everything that is wrong with modules, declarations and bindings.
+        """
+        composition = compose_application(settings, modules)
+        return cls(composition, composition.container)
+
+    @classmethod
+    def boot(cls, settings: Settings, *, modules: Sequence[ProviderBase | type[ProviderBase]] = ()) -> Self:
+        """``prepare``, then open the resources and let the modules boot; close it, or use it in ``with``.
+
+        Raises:
+            prefiq.errors.Faults: As ``prepare``, or resources that cannot be opened.
+        """
+        return cls.prepare(settings, modules=modules).open()
+
+    @classmethod
+    def from_env(cls, folder: Path | None = None) -> Self:
+        """Boot from a folder's ``.env`` and ``prefiq.toml`` and the environment.
+
+        Args:
+            folder: The application's folder; the working directory where left out.
+        """
+        from prefiq.settings import load
+
+        return cls.boot(load(folder or Path.cwd(), os.environ))
+
+    def open(self) -> Self:
+        """Open the resources and call the modules' ``boot``."""
+        if not self._opened:
+            self.container.open()
+            self._opened = True
+            try:
+                self.host.boot(self)
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def close(self) -> None:
+        """Close the resources, in reverse order."""
+        self._opened = False
+        self.container.close()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- what it is made of
+
+    @property
+    def settings(self) -> Settings:
+        """What it was told from outside."""
+        return self.composition.settings
+
+    @property
+    def host(self) -> Host:
+        """The loaded modules."""
+        return self.composition.host
+
+    @property
+    def catalog(self) -> Catalog:
+        """The declared models."""
+        return self.composition.catalog
+
+    @property
+    def report(self) -> Report:
+        """What was composed, as data."""
+        return self.container.report
+
+    # ---- using it
+
+    def scope(
+        self,
+        tenant: str | None = None,
+        actor: Actor | None = None,
+        *,
+        as_system: str = "",
+        locale: str = "en",
+        deadline: datetime | None = None,
+        request_id: str = "",
+    ) -> Scope:
+        """A scope for one request, job or command; use it in ``with``.
+
+        Args:
+            tenant: Key of a tenant of the directory.  Left out: the one tenant with ``TENANCY=single``,
+                else none, which needs ``as_system`` and reaches shared tables only.
+            actor: Who acts; nobody, who may do nothing, where left out.
+            as_system: Why the system itself acts, with every permission; logged.
+            locale: BCP 47 tag for messages.
+            deadline: Aware UTC time after which work should stop.
+            request_id: Identifier for logs.
+
+        Raises:
+            UnknownTenant: The tenant does not exist or is not served now.
+        """
+        tenancy = self._tenancy(tenant, as_system)
+        if as_system:
+            actor = SYSTEM
+            logger.info("acting as system: %s", as_system, extra={"reason": as_system, "tenant": tenant or ""})
+        return Scope(
+            tenancy,
+            actor or NOBODY,
+            resolve=self.container.resolve,
+            locale=locale,
+            deadline=deadline,
+            request_id=request_id,
+        )
+
+    def _tenancy(self, tenant: str | None, as_system: str) -> Tenancy:
+        settings = self.settings
+        if settings.tenancy == "single":
+            if tenant not in {None, settings.tenant}:
+                raise UnknownTenant(tenant or "")
+            if tenant is None and as_system == Tenants.REASON:
+                return System(as_system)
+            return Bound(settings.tenant, Placement("single"))
+        if tenant is None:
+            return System(as_system or "no tenant")
+        if not self.tenants.is_active(tenant):
+            raise UnknownTenant(tenant)
+        return Bound(tenant)
+
+    def fork(self, replaced: Mapping[Any, Any]) -> Self:
+        """The same application with other things bound, for a test; it shares all that stays the same.
+
+        Args:
+            replaced: By contract: an instance, or a class or function that makes one.
+
+        Raises:
+            prefiq.errors.Faults: A contract is not bound, or what replaces it does not fit.
+        """
+        fork = type(self)(self.composition, self.container.fork(replaced))
+        fork._opened = self._opened
+        return fork

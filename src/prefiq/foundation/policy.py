@@ -1,0 +1,104 @@
+"""Who may do what: permissions, and the policy of a model (action, row and field)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from prefiq.contracts import Actor, Criteria, Forbidden, Scope
+
+__all__ = ["ActorPermissions", "Policy", "can", "grants"]
+
+E = TypeVar("E")
+
+
+@lru_cache(maxsize=4096)
+def grants(pattern: str, permission: str) -> bool:
+    """Whether a pattern covers a permission, by dotted segment.
+
+    ``*`` stands for one segment, at the end for all that follow: ``"projects.*"`` covers
+    ``"projects.project.close"``, ``"*.*.read"`` every read.
+    """
+    wanted = permission.split(".")
+    parts = pattern.split(".")
+    for number, part in enumerate(parts):
+        if part == "*" and number == len(parts) - 1:
+            return number < len(wanted)
+        if number >= len(wanted) or part not in {"*", wanted[number]}:
+            return False
+    return len(parts) == len(wanted)
+
+
+def can(*permissions: str, id: str = "tester") -> Actor:
+    """An actor with these permissions, for tests and scripts."""
+    return Actor(id, permissions)
+
+
+class ActorPermissions:
+    """``IPermissions`` from what the scope's actor holds; default deny.
+
+    Args:
+        scope: Whose actor asks.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._held = scope.actor.permissions
+
+    def allows(self, permission: str, /) -> bool:
+        """Whether one of the actor's patterns covers it."""
+        return any(grants(pattern, permission) for pattern in self._held)
+
+    def require(self, permission: str, /) -> None:
+        """Nothing, or ``Forbidden``."""
+        if not self.allows(permission):
+            raise Forbidden(permission)
+
+
+class Policy(Generic[E]):
+    """What the actor of a scope may do with one model's rows and fields, beyond permissions.
+
+    Write a subclass and bind it (``to.bind(Policy[Project], ProjectPolicy)``) where the declaration does not
+    say enough.  Verbs are ``"create"``, ``"read"``, ``"update"``, ``"delete"`` and the names of actions.
+
+    Args:
+        scope: Who asks, and for which tenant.
+    """
+
+    model: ClassVar[type]
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        model = model_of(cls, Policy)
+        if model is not None:
+            cls.model = model
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+        return self.scope.actor
+
+    def rows(self, verb: str) -> Criteria | None:  # noqa: ARG002  for subclasses
+        """Which rows the verb reaches; None for all.  It becomes part of the SQL of every read and write."""
+        return None
+
+    def unreadable(self) -> frozenset[str]:
+        """Fields that are not shown, filtered or sorted."""
+        return frozenset()
+
+    def unwritable(self) -> frozenset[str]:
+        """Fields that may not be changed."""
+        return frozenset()
+
+
+def model_of(cls: type, generic: type) -> type | None:
+    """The class ``M`` of ``class X(Generic[M])``, or None where the base is not given one."""
+    for base in getattr(cls, "__orig_bases__", ()):
+        origin = getattr(base, "__origin__", None)
+        if isinstance(origin, type) and issubclass(origin, generic):
+            (model, *_) = get_args(base)
+            if isinstance(model, type):
+                return model
+    return None

@@ -1,0 +1,396 @@
+"""``Services``: the use cases of a model, each one road through the same pipeline.
+
+authorise → defaults → before hooks → validate → row and field policy → save → after hooks → events and
+history, in one transaction.  What a hook raises leaves nothing behind.  Never SQL here.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast
+from uuid import UUID
+
+from typing_extensions import ParamSpec
+
+from prefiq.contracts import (
+    All,
+    ConcurrencyError,
+    Criteria,
+    FieldError,
+    Forbidden,
+    ForeignKeyViolation,
+    HistoryRecord,
+    IAction,
+    IDomain,
+    IllegalTransition,
+    NotFound,
+    Page,
+    PagedResult,
+    Refused,
+    ValidationFailed,
+    where,
+)
+from prefiq.foundation.criteria_memory import matcher
+from prefiq.foundation.entity import changes, forget, loaded, remember
+from prefiq.foundation.events import EntityChanged
+from prefiq.foundation.history import HistoryEntry
+from prefiq.foundation.policy import Policy, model_of
+from prefiq.foundation.service_context import ServiceContext
+from prefiq.lowcode import ActionSpec, ModelSpec
+from prefiq.lowcode.validation import check_parameters
+
+__all__ = ["Services"]
+
+E = TypeVar("E")
+P = ParamSpec("P")
+
+MOST_ERRORS = 100
+
+
+class Services(Generic[E]):
+    """The use cases of one model.
+
+    ``Services[Project]`` is bound as ``IDomainService[Project]`` for every model; a hand-written service
+    derives from it and is bound in its place.
+
+    Args:
+        repository: The store.
+        context: The scope's parts.
+    """
+
+    model: ClassVar[type]
+
+    def __init__(self, repository: IDomain[E], context: ServiceContext) -> None:
+        self.repository = repository
+        self.context = context
+        self.spec: ModelSpec = context.spec(self.model)
+        self._policy: Policy[E] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        model = model_of(cls, Services)
+        if model is not None:
+            cls.model = model
+
+    @classmethod
+    def of(cls, model: type) -> type[Services[Any]]:
+        """The derived service of a model."""
+        name = f"{model.__name__}Services"
+        return types.new_class(name, (Services[model],), {}, lambda body: body.update(__module__=model.__module__))  # type: ignore[valid-type]
+
+    # ---- queries
+
+    def get(self, id: UUID, /) -> E:
+        """The entity; see ``IDomainService``."""
+        self._require("read")
+        if not self.spec.children:
+            return self._visible(id)
+        with self.context.transactions.tx(read_only=True):  # an entity and its children of one moment
+            return self._visible(id)
+
+    def list(self, page: Page = Page(), where: Criteria | None = None) -> PagedResult[E]:  # noqa: B008  frozen
+        """A part of the entities that the actor may see; see ``IDomainService``."""
+        self._require("read")
+        hidden = self.policy.unreadable()
+        if hidden:
+            self._check_asked(hidden, page, where)
+        with self.context.transactions.tx(read_only=True):
+            return self.repository.list(page, _both(self.policy.rows("read"), where))
+
+    def history(self, id: UUID, /) -> Sequence[HistoryRecord]:
+        """Who did what to this entity, oldest first, also after it was deleted."""
+        self._require("read")
+        rows = self.policy.rows("read")
+        try:
+            self._visible(id)
+        except NotFound:
+            if rows is not None:  # whether the actor might have seen it can no longer be told
+                raise
+        entries = self.context.scope[IDomain[HistoryEntry]]
+        criteria = where(model=self.spec.qualified, entity_id=id)
+        found = [entry for batch in entries.stream(criteria) for entry in batch]
+        if not found:
+            self._visible(id)
+        return cast("Sequence[HistoryRecord]", sorted(found, key=lambda entry: (entry.at, entry.id)))
+
+    # ---- commands
+
+    def create(self, entity: E, /) -> E:
+        """Check and store a new entity; see ``IDomainService``."""
+        with self.context.transactions.tx():
+            self._require("create")
+            self._prepare_new(entity)
+            self._checked(entity)
+            self._save(entity)
+            self._run_hooks("after_create", entity)
+            self._publish([self._event(entity, "created", _values_set(entity))])
+        return entity
+
+    def create_many(self, entities: Sequence[E], /) -> int:
+        """``create`` for many, all or none; every fault of every entity is reported together."""
+        with self.context.transactions.tx():
+            self._require("create")
+            errors: list[FieldError] = []
+            for number, entity in enumerate(entities):
+                self._prepare_new(entity)
+                faults = self._validator.errors(entity, f"{number}.")
+                if not faults:
+                    self._check_policy("create", entity, None)
+                errors.extend(faults)
+                if len(errors) >= MOST_ERRORS:
+                    break
+            if errors:
+                raise ValidationFailed(self.spec.qualified, tuple(errors[:MOST_ERRORS]))
+            try:
+                self.repository.save_many(entities)
+            except ForeignKeyViolation as error:
+                raise self._located(error, entities) from error
+            for entity in entities:
+                self._run_hooks("after_create", entity)
+            self._publish([self._event(entity, "created", _values_set(entity)) for entity in entities])
+        return len(entities)
+
+    def update(self, entity: E, /) -> E:
+        """Check and store what changed since the entity was loaded; see ``IDomainService``."""
+        with self.context.transactions.tx():
+            self._require("update")
+            before = self._known(entity)
+            self._write(entity, before, "update", "updated", {})
+        return entity
+
+    def delete(self, id: UUID, /, *, version: int | None = None) -> None:
+        """Remove the entity; see ``IDomainService``."""
+        with self.context.transactions.tx():
+            self._require("delete")
+            entity: Any = self._visible(id)
+            if version is not None and entity.version != version:
+                raise ConcurrencyError(self.spec.qualified, id)
+            self._check_rows("delete", entity)
+            self._run_hooks("before_delete", entity)
+            gone = {name: (value, None) for name, (_, value) in _values_set(entity).items()}
+            self.repository.delete(entity)
+            self._run_hooks("after_delete", entity)
+            self._publish([self._event(entity, "deleted", gone)])
+
+    def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
+        """Run a declared action; see ``IDomainService``.
+
+        Args:
+            action: As declared, for example ``Project.close``.
+            target: The entity's id, or the entity as it was read, which must not have changed since.
+            args: What the action takes.
+            kwargs: What the action takes.
+        """
+        spec = self._action(action)
+        with self.context.transactions.tx():
+            self.context.permissions.require(spec.permission)
+            entity: Any = self._visible(target) if isinstance(target, UUID) else target
+            before = self._known(entity)
+            if spec.sources and str(getattr(entity, self._status)) not in spec.sources:
+                raise IllegalTransition(
+                    self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)
+                )
+            given = check_parameters(spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}")
+            self._run_hooks(f"before_{spec.name}", entity, arguments=given, action=spec)
+            spec.action.apply(entity, **given)
+            self._write(entity, before, spec.name, spec.name, given)
+            self._run_hooks(f"after_{spec.name}", entity, arguments=given, action=spec)
+        return cast("E", entity)
+
+    def possible(self, entity: E) -> tuple[str, ...]:
+        """Names of the actions that the entity's state allows."""
+        state = str(getattr(entity, self._status)) if self.spec.status else ""
+        return tuple(a.name for a in self.spec.actions if not a.sources or state in a.sources)
+
+    # ---- the pipeline's steps
+
+    @property
+    def policy(self) -> Policy[E]:
+        """The policy bound for this model."""
+        if self._policy is None:
+            self._policy = self.context.policy(self.model)
+        return self._policy
+
+    @property
+    def _validator(self) -> Any:
+        return self.context.pipelines.validator(self.spec)
+
+    @property
+    def _status(self) -> str:
+        return self.spec.status.field if self.spec.status else ""
+
+    def _action(self, action: Any) -> ActionSpec:
+        for spec in self.spec.actions:
+            if spec.name == action.name and spec.action is action:
+                return spec
+        raise LookupError(f"{action!r} is not an action of {self.spec.qualified}")
+
+    def _require(self, verb: str) -> None:
+        self.context.permissions.require(f"{self.spec.permission}.{verb}")
+
+    def _prepare_new(self, entity: Any) -> None:
+        forget(entity)
+        for name, kind in self._clocked:
+            if getattr(entity, name) is None:
+                now = self.context.clock.now()
+                setattr(entity, name, now.date() if kind == "date" else now)
+        self._run_hooks("before_create", entity)
+
+    @property
+    def _clocked(self) -> Iterable[tuple[str, str]]:
+        return ((f.name, f.kind) for f in self.spec.fields if f.clock_default)
+
+    def _checked(self, entity: E) -> None:
+        self._validator.check(entity)
+        self._check_policy("create", entity, None)
+
+    def _known(self, entity: Any) -> Any:
+        """The entity as it is stored; one that carries no snapshot is compared with its row."""
+        if loaded(entity) is None:
+            stored: Any = self._visible(entity.id)
+            if stored.version != entity.version:
+                raise ConcurrencyError(self.spec.qualified, entity.id)
+            entity._loaded, entity._moves = stored._loaded, []
+        before = self.model(*copy.deepcopy(loaded(entity)) or ())
+        remember(before)
+        return before
+
+    def _write(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
+        self._check_rows("read", before)
+        self._check_rows(verb, before)
+        self._run_hooks("before_update", entity, before)
+        self._validator.check(entity)
+        changed = changes(entity)
+        self._check_policy(verb, entity, changed)
+        if changed:
+            try:
+                self.repository.update(entity)
+            except ForeignKeyViolation as error:
+                raise self._located(error, [entity]) from error
+            self._run_hooks("after_update", entity, before)
+        if changed or name != "updated":
+            self._publish([self._event(entity, name, changed, given)])
+
+    def _save(self, entity: E) -> None:
+        try:
+            self.repository.save(entity)
+        except ForeignKeyViolation as error:
+            raise self._located(error, [entity]) from error
+
+    def _visible(self, id: UUID) -> E:
+        entity = self.repository.get_by_id(id)
+        rows = self.policy.rows("read")
+        if rows is not None and not matcher(self.spec, rows)(entity):
+            raise NotFound(self.spec.qualified, id)
+        return entity
+
+    def _check_rows(self, verb: str, entity: Any) -> None:
+        rows = self.policy.rows(verb)
+        if rows is not None and not matcher(self.spec, rows)(entity):
+            if verb == "read":
+                raise NotFound(self.spec.qualified, entity.id)
+            raise Forbidden(f"{self.spec.permission}.{verb}")
+
+    def _check_policy(self, verb: str, entity: Any, changed: Mapping[str, Any] | None) -> None:
+        """Rows as they would become, and fields as they were changed (None: a new entity)."""
+        self._check_rows(verb, entity)
+        locked = self.policy.unwritable()
+        if locked:
+            touched = changed if changed is not None else _given(entity, self.spec)
+            for name in locked.intersection(touched):
+                raise Forbidden(f"{self.spec.permission}.write.{name}")
+
+    def _check_asked(self, hidden: frozenset[str], page: Page, criteria: Criteria | None) -> None:
+        asked = {entry.removeprefix("-") for entry in page.sort} | fields_in(criteria)
+        for name in hidden & asked:
+            raise Forbidden(f"{self.spec.permission}.read.{name}")
+
+    def _run_hooks(
+        self,
+        event: str,
+        entity: Any,
+        before: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        action: ActionSpec | None = None,
+    ) -> None:
+        hooks = self.context.pipelines.hooks
+        for hook in hooks.get(event, self.model):
+            hook(self.context.scope, entity, before, arguments)
+
+    def _event(
+        self,
+        entity: Any,
+        action: str,
+        changed: Mapping[str, tuple[Any, Any]],
+        arguments: Mapping[str, Any] | None = None,
+    ) -> EntityChanged:
+        return EntityChanged(
+            model=self.model,
+            name=self.spec.qualified,
+            id=entity.id,
+            action=action,
+            entity=entity,
+            changes=changed,
+            version=entity.version,
+            at=self.context.clock.now(),
+            arguments=arguments or {},
+            **self.context.subject,
+        )
+
+    def _publish(self, events: Sequence[EntityChanged]) -> None:
+        self.context.events.publish(*events)
+
+    def _located(self, error: ForeignKeyViolation, entities: Iterable[Any]) -> ForeignKeyViolation:
+        """The same error with the field, where the engine did not say which reference is wrong."""
+        if error.fields or error.deleting:
+            return error
+        for spec in self.spec.fields:
+            if spec.ref is None or not spec.ref.model:
+                continue
+            target = self.context.pipelines.catalog[spec.ref.model]
+            wanted = {value for e in entities if (value := getattr(e, spec.name)) is not None}
+            if wanted - self.context.scope[IDomain[target.cls]].get_many(wanted).keys():  # type: ignore[name-defined]
+                return ForeignKeyViolation(self.spec.qualified, (spec.name,))
+        return error
+
+
+def fields_in(criteria: Criteria | None) -> set[str]:
+    """Names of all fields that criteria speak of."""
+    if criteria is None:
+        return set()
+    if hasattr(criteria, "field"):
+        return {criteria.field}
+    terms = criteria.terms if hasattr(criteria, "terms") else (criteria.term,)
+    return set().union(*(fields_in(term) for term in terms))
+
+
+def _both(first: Criteria | None, second: Criteria | None) -> Criteria | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return All((first, second))
+
+
+def _values_set(entity: Any) -> dict[str, tuple[Any, Any]]:
+    """Field → (None, value) for the history of a new entity; what is empty needs no entry."""
+    return {
+        name: (None, value)
+        for name in entity.__struct_fields__[2:]
+        if (value := getattr(entity, name)) not in (None, [], {})
+    }
+
+
+def _given(entity: Any, spec: ModelSpec) -> set[str]:
+    return {f.name for f in spec.fields if getattr(entity, f.name) not in (None, f.default)}
+
+
+def _bound(spec: ActionSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    function = spec.action.function
+    if function is None:
+        if args:
+            raise ValidationFailed(spec.name, (FieldError("", "unknown", "the action takes no values"),))
+        return dict(kwargs)
+    names = [name for name in inspect.signature(function).parameters][1:]
+    return {**dict(zip(names, args, strict=False)), **kwargs}

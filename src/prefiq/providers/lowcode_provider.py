@@ -1,0 +1,67 @@
+"""``LowcodeProvider``: binds the tenant, the clock and the SQL executor, and what the pipeline is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefiq.container import Binder
+from prefiq.contracts import IClock, IPermissions, ITenantContext, ITransactions, Scope
+from prefiq.foundation import Events, SystemClock, Tenant
+from prefiq.foundation.history import HistoryEntry, record_history
+from prefiq.foundation.policy import ActorPermissions
+from prefiq.foundation.seeds import SeedRecord
+from prefiq.foundation.service_context import ServiceContext
+from prefiq.foundation.tenant_context import ScopeTenant
+from prefiq.lowcode import Catalog
+from prefiq.plugins import ProviderBase
+from prefiq.settings import Settings
+from prefiq.sql import ConnectionManager, Executor, Tables
+
+__all__ = ["LowcodeProvider"]
+
+
+class LowcodeProvider(ProviderBase):
+    """The first provider; every binding of it can be replaced, like any other module's."""
+
+    models = (Tenant, HistoryEntry, SeedRecord)
+    subscribers = (record_history,)
+
+    def bind(self, to: Binder) -> None:
+        """Bind the shared services."""
+        to.app(IClock, SystemClock)
+        to.bind(ITenantContext, ScopeTenant)
+        to.bind(IPermissions, ActorPermissions)
+        to.app(Tables, tables)
+        to.resource(ConnectionManager, connections)
+        to.resource(Executor, executor, per="scope")
+        to.bind(ITransactions, transactions)
+        to.bind(Events)
+        to.bind(ServiceContext)
+
+
+def tables(catalog: Catalog) -> Tables:
+    """The tables of all models."""
+    return Tables(catalog)
+
+
+def connections(settings: Settings) -> Iterator[ConnectionManager]:
+    """The engines, one per named database; disposed of at the end."""
+    manager = ConnectionManager.from_settings(settings)
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def executor(scope: Scope, manager: ConnectionManager, tables: Tables) -> Iterator[Executor]:
+    """The scope's executor; its connection goes back when the scope ends."""
+    made = Executor(manager, scope, tables)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def transactions(executor: Executor) -> ITransactions:
+    """The executor's transactions."""
+    return executor
