@@ -138,10 +138,11 @@ class _RecordFormatter(logging.Formatter):
         found = {}
         for name, value in vars(record).items():
             if name not in _STANDARD and name not in _CONTEXT and not name.startswith("_"):
+                shown = self._redactor.text(name)
                 try:
-                    found[name] = self._redactor.value(value, name)
+                    found[shown] = self._redactor.value(value, name)
                 except Exception as error:  # noqa: BLE001  see _message
-                    found[name] = f"({type(error).__name__})"
+                    found[shown] = f"({type(error).__name__})"
         return found
 
 

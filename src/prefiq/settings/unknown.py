@@ -15,6 +15,14 @@ __all__ = ["unknown_variables", "without_effect"]
 
 _PREFIXED = re.compile(r"(?:DB|JWT|LOG)_\w+")
 _NAMED = re.compile(r"([A-Z][A-Z0-9_]*)_(DB_\w+)")
+_OTHERS = {
+    "DB_CONNECTION": "DB_ENGINE",
+    "DB_DATABASE": "DB_NAME",
+    "DB_DRIVER": "DB_ENGINE",
+    "DB_PWD": "DB_PASS",
+    "DB_TYPE": "DB_ENGINE",
+}
+"""What the same things are called elsewhere."""
 _ALIKE = 0.75
 """``DB_PASSWORD`` is like ``DB_PASS`` and a mistake; ``DB_SERVICE_HOST``, which Kubernetes sets, is like none."""
 
@@ -41,7 +49,7 @@ def unknown_variables(
         in_file = source.startswith(".env")
         named = _NAMED.fullmatch(name)
         if _PREFIXED.fullmatch(name) or (named and named[1] in prefixes):
-            near = nearest(name, known, cutoff=_ALIKE)
+            near = _meant(name, f"{named[1]}_" if named and named[1] in prefixes else "", known)
             fault: SettingError = UnknownSetting(
                 name, "is not known", source, "" if near else "unset it", near
             )
@@ -73,6 +81,14 @@ def without_effect(settings: Settings) -> list[SettingError]:
             problem = "is the table of an app that is not listed"
             warnings.append(UnknownSetting(f"settings.{app}", problem, "prefiq.toml", "", near))
     return warnings
+
+
+def _meant(name: str, prefix: str, known: set[str]) -> str:
+    # Without the prefix, which would make any two names alike.
+    own = name.removeprefix(prefix)
+    fields = {field.removeprefix(prefix) for field in known if field.startswith(prefix)}
+    near = _OTHERS.get(own) or nearest(own, fields, cutoff=_ALIKE)
+    return prefix + near if near else ""
 
 
 def _names(setting: table.Setting[Any]) -> tuple[str, ...]:
