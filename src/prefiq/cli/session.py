@@ -1,0 +1,92 @@
+"""``Session``: what one run of the program was asked for, and the application it works on."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefiq.cli.errors import NotAnApplication
+
+if TYPE_CHECKING:
+    from prefiq.application import Application
+    from prefiq.settings import Settings
+
+__all__ = ["Session", "pass_session"]
+
+
+@dataclass(slots=True)
+class Session:
+    """One run of the program.
+
+    Args:
+        folder: The application's folder, absolute.
+        json: Whether the answer is one JSON document on stdout.
+        debug: Whether an error shows its traceback.
+        environ: The environment.
+    """
+
+    folder: Path = field(default_factory=Path.cwd)
+    json: bool = False
+    debug: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    loaded: Settings | None = None
+
+    def settings(self) -> Settings:
+        """The application's settings, loaded once; logs are configured with them.
+
+        Raises:
+            NotAnApplication: The folder holds nothing that makes one.
+            prefiq.errors.Faults: Everything that is wrong with the settings.
+        """
+        if self.loaded is not None:
+            return self.loaded
+        from prefiq.settings import configure_logging, load
+
+        marks = any((self.folder / name).exists() for name in ("prefiq.toml", ".env"))
+        if self.folder.is_dir() and not marks and not self.environ.get("APPS"):
+            raise NotAnApplication(str(self.folder))
+        self.loaded = load(self.folder, self.environ)
+        configure_logging(self.loaded)
+        if not self.loaded.is_production and not self.debug:
+            # On a developer's terminal a command's answer stands alone; production keeps its records.
+            root = logging.getLogger()
+            root.setLevel(max(root.level, logging.WARNING))
+        return self.loaded
+
+    def prepared(self) -> Application:
+        """The application, composed; no database is touched."""
+        from prefiq.application import Application
+
+        return Application.prepare(self.settings())
+
+    @contextmanager
+    def booted(self) -> Iterator[Application]:
+        """The application, with its resources open; closed at the end."""
+        from prefiq.application import Application
+
+        with Application.boot(self.settings()) as app:
+            yield app
+
+    def answer(self, data: Any, show: Callable[[], None]) -> None:
+        """Give the command's answer.
+
+        Args:
+            data: What ``--json`` prints.
+            show: Prints it for people.
+        """
+        if self.json:
+            from prefiq.cli.output import print_json
+
+            print_json(data)
+        else:
+            show()
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -1,0 +1,70 @@
+"""Every command with its place and its one line of help, so that listing them imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["COMMANDS", "GROUPS", "Entry", "below"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command.
+
+    Args:
+        path: The words to type behind ``prefiq``, for example ``"run migrate"``.
+        module: Name of the module in ``prefiq.cli.commands`` that holds it as ``command``.
+        help: One line; the command's own docstring begins with it.
+    """
+
+    path: str
+    module: str
+    help: str
+
+    @property
+    def name(self) -> str:
+        """The last word."""
+        return self.path.rpartition(" ")[2]
+
+    @property
+    def group(self) -> str:
+        """The words before the last; empty for a command of the first level."""
+        return self.path.rpartition(" ")[0]
+
+
+GROUPS = {
+    "run": "Bring the database to the code, and check that all is well.",
+    "server": "Serve the application over HTTP.",
+    "doctor": "Look for what is wrong, with a fix for each finding.",
+    "apps": "Look at the listed modules.",
+    "tenants": "Create and list tenants.",
+    "lowcode": "Write files from the declarations.",
+}
+
+COMMANDS = (
+    Entry("try", "try_", "See it work: a temporary application, served."),
+    Entry("new", "new", "Make the folder of a new application."),
+    Entry("run migrate", "run_migrate", "Apply the migrations of all listed modules, then the seeds."),
+    Entry("run sanity", "run_sanity", "Check settings, connection, migrations and one read per model."),
+    Entry("server start", "server_start", "Serve the API; in development it migrates itself first."),
+    Entry("doctor boot", "doctor_boot", "Validate settings, modules, declarations and bindings."),
+    Entry("doctor database", "doctor_database", "Connect to the database and look at its health."),
+    Entry("apps list", "apps_list", "List the modules that the application loads, in order."),
+    Entry("tenants create", "tenants_create", "Create a tenant and fill it with the seeds."),
+    Entry("tenants list", "tenants_list", "List the tenants."),
+    Entry("token", "token", "Make a token for trying the API; not in production."),
+    Entry("shell", "shell", "Python with a tenant's scope open; in production it is logged."),
+    Entry("lowcode makemigrations", "lowcode_makemigrations", "Write the migration of a changed module."),
+)
+
+
+def below(group: str) -> dict[str, Entry | str]:
+    """What stands directly behind some words: commands, and the help of groups.
+
+    Args:
+        group: ``""`` for the first level, or a group's name.
+    """
+    found: dict[str, Entry | str] = {entry.name: entry for entry in COMMANDS if entry.group == group}
+    if not group:
+        found |= GROUPS
+    return dict(sorted(found.items()))

@@ -1,0 +1,76 @@
+"""What can go wrong when files are made; the codes are PFQ82x."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from prefiq.errors import PrefiqError
+
+__all__ = ["BadName", "CannotWrite", "FolderInUse", "NotInstalled"]
+
+
+class FolderInUse(PrefiqError):
+    """A new application needs a folder that does not exist or is empty; nothing was written.
+
+    Args:
+        folder: The folder that was asked for.
+    """
+
+    code: ClassVar[str] = "PFQ821"
+    what = "There is something in this place already"
+    fix = "choose another name, or empty the folder first"
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.where = folder
+
+
+class BadName(PrefiqError):
+    """The name of an application becomes a folder and stands in files: letters, digits, ``-`` and ``_``."""
+
+    code: ClassVar[str] = "PFQ822"
+    exit_code: ClassVar[int] = 2
+    what = "An application cannot have this name"
+    fix = "use 1 to 63 of a-z, A-Z, 0-9, - and _, a letter or digit first"
+
+
+class NotInstalled(PrefiqError):
+    """No installed package offers a module of this name; nothing was written.
+
+    Install the package that brings it, or correct the name.  ``prefiq new NAME --apps ""`` lists none.
+
+    Args:
+        name: The module.
+        installed: The modules that installed packages offer.
+        nearest: The one most like it, or empty.
+    """
+
+    code: ClassVar[str] = "PFQ823"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, name: str, installed: Sequence[str], nearest: str = "") -> None:
+        self.name = name
+        self.installed = tuple(installed)
+        self.nearest = nearest
+        self.what = f'No installed package offers the module "{name}"'
+        meant = f'did you mean "{nearest}"? ' if nearest else ""
+        self.fix = f"{meant}installed are: {', '.join(self.installed) or 'none'}"
+
+
+class CannotWrite(PrefiqError):
+    """The operating system refused to make the folder or a file; nothing is left of it.
+
+    Args:
+        folder: The folder that was asked for.
+        reason: What the operating system said.
+    """
+
+    code: ClassVar[str] = "PFQ824"
+    fix = "choose a folder that you may write to"
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        self.what = f"Cannot write here: {reason}"
+        self.where = folder
