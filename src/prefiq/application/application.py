@@ -49,7 +49,7 @@ class Application:
     # ---- making one
 
     @classmethod
-    def prepare(cls, settings: Settings, *, modules: Sequence[ProviderBase | type[ProviderBase]] = ()) -> Self:
+    def prepare(cls, settings: Settings, *, modules: Sequence[type[ProviderBase]] = ()) -> Self:
         """Compose the listed modules; no database is needed and nothing is opened.
 
         Args:
@@ -63,7 +63,7 @@ class Application:
         return cls(composition, composition.container)
 
     @classmethod
-    def boot(cls, settings: Settings, *, modules: Sequence[ProviderBase | type[ProviderBase]] = ()) -> Self:
+    def boot(cls, settings: Settings, *, modules: Sequence[type[ProviderBase]] = ()) -> Self:
         """``prepare``, then open the resources and let the modules boot; close it, or use it in ``with``.
 
         Raises:

@@ -194,10 +194,10 @@ class Services(Generic[E]):
                     self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)
                 )
             given = check_parameters(spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}")
-            self._run_hooks(f"before_{spec.name}", entity, arguments=given, action=spec)
+            self._run_hooks(f"before_{spec.name}", entity, arguments=given)
             spec.action.apply(entity, **given)
             self._write(entity, before, spec.name, spec.name, given)
-            self._run_hooks(f"after_{spec.name}", entity, arguments=given, action=spec)
+            self._run_hooks(f"after_{spec.name}", entity, arguments=given)
         return cast("E", entity)
 
     def possible(self, entity: E) -> tuple[str, ...]:
@@ -314,11 +314,8 @@ class Services(Generic[E]):
         entity: Any,
         before: Any = None,
         arguments: Mapping[str, Any] | None = None,
-        action: ActionSpec | None = None,
     ) -> None:
-        hooks = self.context.pipelines.hooks
-        for hook in hooks.get(event, self.model):
-            hook(self.context.scope, entity, before, arguments)
+        self.context.pipelines.hooks.run(event, self.model, self.context.scope, entity, before, arguments)
 
     def _event(
         self,

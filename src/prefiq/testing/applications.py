@@ -1,0 +1,56 @@
+"""Applications for tests: composed, booted, with tables and tenants, in a folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from prefiq.application import Application
+from prefiq.migrations import create_all
+from prefiq.plugins import ProviderBase
+from prefiq.settings import Settings
+from prefiq.sql import ConnectionManager
+
+__all__ = ["create_tables", "test_application"]
+
+TENANTS = ("acme", "globex")
+
+
+def create_tables(app: Application) -> None:
+    """Create the tables of every declared model, as all migrations together would."""
+    create_all(app.container.resolve(None, ConnectionManager), app.catalog)
+
+
+def test_application(
+    folder: Path,
+    apps: Sequence[str] = (),
+    *,
+    modules: Sequence[type[ProviderBase]] = (),
+    tenants: Iterable[str] = TENANTS,
+    **settings: object,
+) -> Application:
+    """A booted application with its tables and tenants; close it when done.
+
+    Args:
+        folder: Where its database file stands.
+        apps: As in ``APPS``.
+        modules: Providers beside the listed ones, for modules that are made in the test.
+        tenants: Keys of the tenants to create.
+        settings: Variables for ``Settings.for_test``.
+
+    Raises:
+        prefiq.errors.Faults: The modules do not make an application.
+    """
+    app = Application.boot(Settings.for_test(folder, APPS=list(apps), **settings), modules=modules)
+    try:
+        create_tables(app)
+        if app.settings.tenancy != "single":
+            for key in tenants:
+                app.tenants.create(key)
+    except BaseException:
+        app.close()
+        raise
+    return app
+
+
+test_application.__test__ = False  # type: ignore[attr-defined]  # pytest collects what is named test_*
