@@ -69,11 +69,11 @@ class Group(click.Group):
         self.path = path
         self.params.extend(common_options())
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The words that may follow."""
         return list(below(self.path))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command behind a word, imported now."""
         found = below(self.path).get(cmd_name)
         if found is None:
@@ -99,7 +99,7 @@ class Group(click.Group):
             raise unknown_command(args[0], args[1:], self.path)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands, without importing any."""
         rows = [(name, e.help if isinstance(e, Entry) else e) for name, e in below(self.path).items()]
         with formatter.section("Commands"):
@@ -124,7 +124,7 @@ class Program(Group):
             )
         )
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the exit codes."""
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), says) for code, says in EXIT_CODES.items()])

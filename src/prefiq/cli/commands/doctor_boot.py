@@ -1,0 +1,59 @@
+"""``prefiq doctor boot``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from prefiq.cli.session import Session, pass_session
+
+__all__ = ["command"]
+
+
+@click.command("boot")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--bindings", is_flag=True, help="List every binding and the module that bound it.")
+@pass_session
+def command(session: Session, *, strict: bool, bindings: bool) -> int:
+    """Validate settings, modules, declarations and bindings.
+
+    The application is composed as for serving, without a database.  Everything that is wrong is reported
+    together; exit code 3 says that the application cannot start.
+    """
+    from prefiq.cli.findings import findings_data, show_findings
+    from prefiq.cli.output import print_table
+    from prefiq.doctor import examine_boot, exit_code_of
+
+    found = examine_boot(session.settings)
+    code = exit_code_of(found.findings, strict=strict)
+    modules: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
+    if found.app is not None:
+        modules = [
+            {"name": m.name, "package": m.package, "models": len(found.app.catalog.of_module(m.name))}
+            for m in found.app.host.modules
+        ]
+        entries = [
+            {
+                "name": entry.name,
+                "module": entry.module,
+                "implementation": entry.implementation,
+                "lifetime": entry.lifetime,
+                "role": entry.role,
+                "source": entry.source,
+                "unused": entry.unused,
+            }
+            for entry in found.app.report.entries
+        ]
+
+    def show() -> None:
+        if found.app is not None:
+            click.echo(f"{len(modules)} modules, {len(found.app.catalog)} models, {len(entries)} bindings")
+        if bindings:
+            columns = ("name", "module", "implementation", "lifetime", "role", "source", "unused")
+            print_table(columns, [[entry[column] for column in columns] for entry in entries])
+        show_findings(found.findings)
+
+    session.answer({**findings_data(found.findings, code), "modules": modules, "bindings": entries}, show)
+    return code
