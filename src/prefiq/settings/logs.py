@@ -209,9 +209,9 @@ def _text(value: object) -> str:
 
 
 def _word(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     plain = text.isprintable() and text and not set(text) & set(' ="')
-    return text if plain else json.dumps(text)
+    return text if plain else _escape(json.dumps(text, ensure_ascii=False))
 
 
 def _escape(text: str) -> str:

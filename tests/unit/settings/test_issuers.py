@@ -103,7 +103,12 @@ def test_unknown_keys_have_the_nearest_name(wrong):
 
 
 @pytest.mark.parametrize(
-    "key", [{"kty": "oct", "k": "canary"}, {"kty": "RSA", "n": "a", "e": "b", "d": "canary"}]
+    "key",
+    [
+        {"kty": "oct", "k": "canary"},
+        {"kty": "oct", "kid": "canary"},
+        {"kty": "RSA", "n": "a", "e": "b", "d": "canary"},
+    ],
 )
 def test_private_keys_are_refused(wrong, key):
     """A shared or private key would let others sign."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import logging
@@ -111,7 +112,7 @@ def test_no_text_from_outside_begins_a_line_or_speaks_to_a_terminal(configure):
         try:
             raise ValueError(evil)  # noqa: TRY301
         except ValueError:
-            LOG.exception(evil, extra={"request_id": evil, "x": evil})
+            LOG.exception(evil, extra={"request_id": evil, "x": evil, "y": "\r\x1b\u202e"})
     lines = out.getvalue().removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines)
     assert all(line.startswith("  | ") for line in lines[1:])
@@ -180,6 +181,23 @@ def test_colours_on_a_terminal_in_development_only(configure, overrides, stream,
     out = configure(stream(), **overrides)
     LOG.error("x")
     assert ("\x1b[" in out.getvalue()) is colored
+
+
+def test_production_has_no_colours_whatever_the_settings_say(tmp_path):
+    """Not even settings that were put together by hand."""
+    settings = dataclasses.replace(Settings.for_test(tmp_path), env="production", log_color=True)
+    out = Terminal()
+    configure_logging(settings, out)
+    LOG.error("x")
+    assert out.getvalue().endswith("tests.logs: x\n")
+    assert "\x1b[" not in out.getvalue()
+
+
+def test_text_of_any_language_stays_readable(configure):
+    """In the message and in what was passed as extra."""
+    out = configure()
+    LOG.error("größe", extra={"x": "zu groß"})
+    assert out.getvalue().endswith('größe x="zu groß"\n')
 
 
 def test_the_level_holds(configure):
