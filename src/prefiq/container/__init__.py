@@ -8,6 +8,8 @@ from prefiq.container.binding import Binding
 from prefiq.container.container import Container, check, compose
 from prefiq.container.generics import label
 from prefiq.container.lazy import Lazy
+from prefiq.container.parameters import parameters_of
+from prefiq.container.replacement import replace
 from prefiq.container.report import Entry, Need, Report
 
 __all__ = [
@@ -21,4 +23,6 @@ __all__ = [
     "check",
     "compose",
     "label",
+    "parameters_of",
+    "replace",
 ]

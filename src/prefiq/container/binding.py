@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = ["Binding", "Lifetime", "Role"]
@@ -46,7 +45,7 @@ class Binding:
     role: Role = "owner"
     private: bool = False
     opens: bool = False
-    args: Mapping[str, Any] = MappingProxyType({})
+    args: Mapping[str, Any] = field(default_factory=dict)
     active: bool = True
     reason: str = ""
 
@@ -58,5 +57,5 @@ class Binding:
             source=source,
             lifetime="app" if self.lifetime in {"value", "resource"} else self.lifetime,
             opens=False,
-            args=MappingProxyType({}),
+            args={},
         )

@@ -227,7 +227,7 @@ class ContractNotSatisfied(CompositionError):
     @property
     def what(self) -> str:  # type: ignore[override]
         """Every fault."""
-        return f"{self.implementation} does not satisfy {self.contract}: it {', and '.join(self.lacks)}"
+        return f"{self.implementation} does not satisfy {self.contract}: it {', '.join(self.lacks)}"
 
     @property
     def fix(self) -> str:  # type: ignore[override]

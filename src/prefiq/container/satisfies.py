@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import lru_cache
-from types import FunctionType
+from types import FunctionType, UnionType
 from typing import Any, Generic, Protocol
 
 from typing_extensions import get_protocol_members
@@ -41,7 +41,8 @@ def made_by(provides: Any) -> Any:
         made = origin(evaluate_return(target, annotation))
     except Unreadable:
         return None
-    return made if isinstance(made, type) else None
+    # `Any` and `A | B` are classes of a kind at run time, and promise nothing here.
+    return made if isinstance(made, type) and made not in {Any, UnionType} else None
 
 
 @lru_cache(maxsize=8192)

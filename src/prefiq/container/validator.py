@@ -66,17 +66,22 @@ def _factory(node: Node) -> Iterator[PrefiqError]:
 
 def _promises(node: Node) -> Iterator[PrefiqError]:
     binding = node.binding
-    if binding.opens:
+    if binding.opens or inspect.isgeneratorfunction(binding.provides):
         return
     made: Any = type(binding.provides) if binding.lifetime == "value" else made_by(binding.provides)
     if made is None:
         return
-    name = name_of(binding.provides) if binding.lifetime != "value" else label(made)
+    name = label(made)
+    if binding.lifetime != "value" and not isinstance(origin(binding.provides), type):
+        name += f", made by {name_of(binding.provides)},"
     for contract in node.contracts or (binding.contract,):
         promised = origin(contract)
         if made is promised and not isinstance(binding.provides, type):
             continue  # a function that says it returns the contract: the type checker's business
         lacks = shortcomings(promised, made)
+        if lacks and binding.lifetime == "value":
+            own = getattr(binding.provides, "__dict__", {})
+            lacks = tuple(clause for clause in lacks if clause.removeprefix("has no ") not in own)
         if lacks:
             yield ContractNotSatisfied(label(contract), name, lacks, binding.module, binding.source)
             return

@@ -1,0 +1,54 @@
+"""``ProviderBase``: what a module's provider derives from.
+
+A provider is small: it lists what the module has and binds what the module brings.  The plugin host makes
+small hook objects of it; the provider itself is never registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from prefiq.container import Binder
+
+__all__ = ["ProviderBase"]
+
+
+class ProviderBase:
+    """A module, as the application sees it; every part is optional.
+
+    The module's name is that of its entry point; what it requires is what its package requires.
+    """
+
+    name: ClassVar[str] = ""
+    """Name of a module that is listed by import path; its last module segment where empty."""
+    models: ClassVar[tuple[type, ...]] = ()
+    """The models that it declares."""
+    hooks: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    """Functions marked by ``on`` (model hooks) or ``hookimpl`` (the other extension points)."""
+    subscribers: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    """Functions marked by ``subscribe``."""
+    seeds: ClassVar[tuple[Any, ...]] = ()
+    """Rows that a new tenant starts with."""
+    after: ClassVar[tuple[str, ...]] = ()
+    """Modules that come before this one where they are listed; what is required comes before anyway."""
+    migrations: ClassVar[str] = ""
+    """Package of its migrations; ``migrations`` beside the provider's module where empty."""
+
+    def bind(self, to: Binder) -> None:
+        """Bind what the module brings; called once at boot, when nothing can be resolved yet."""
+
+    def boot(self, app: Any) -> None:
+        """Called once, in module order, when everything can be resolved and resources are open."""
+
+    def routes(self) -> Iterable[Any]:
+        """Routes beside those that models bring; called once, when the HTTP application is made."""
+        return ()
+
+    def commands(self) -> Iterable[Any]:
+        """Commands of the command line; called when it starts."""
+        return ()
+
+    def checks(self) -> Iterable[Callable[..., Any]]:
+        """Functions that ``doctor`` runs; called when it starts."""
+        return ()
