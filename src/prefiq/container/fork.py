@@ -54,7 +54,9 @@ def fork(container: Container, replaced: Mapping[Any, Any]) -> Container:
         nodes[number] = _replacement(old.nodes[number], provides, source)
         changed.append(number)
     affected = sorted(old.dependants(changed))
-    graph = Graph(nodes, old.index, old.base, old.private, old.collections, old.skipped)
+    graph = Graph(
+        nodes, old.index, old.base, old.private, old.collections, old.skipped, _names=dict(old.names())
+    )
     Linker(graph, faults).link(changed)
     faults.extend(validate(graph, affected))
     if faults:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from prefiq.container.binding import Binding, Lifetime
-from prefiq.container.generics import label, name_of
+from prefiq.container.generics import label, name_of, origin
 
 __all__ = ["Graph", "Kind", "Link", "Node", "Skipped"]
 
@@ -105,6 +105,7 @@ class Graph:
     collections: dict[Any, tuple[int, ...]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     _users: dict[int, list[int]] | None = None
+    _names: dict[str, Any] | None = None
 
     def find(self, contract: Any, module: str = "") -> int | None:
         """Number of the node that answers a contract when this module asks, or None."""
@@ -125,6 +126,19 @@ class Graph:
         """The bound contract with the most similar name, or an empty text."""
         known = [label(key) for key in (*self.index, *(key for _, key in self.private))]
         return next(iter(difflib.get_close_matches(label(contract), known, n=1, cutoff=0.6)), "")
+
+    def names(self) -> Mapping[str, Any]:
+        """Bound contracts by name where it is unambiguous, for annotations that cannot be looked up."""
+        if self._names is None:
+            names: dict[str, Any] = {}
+            twice: set[str] = set()
+            for contract in (*self.index, *(key for _, key in self.private), *self.collections):
+                cls = origin(contract)
+                name = getattr(cls, "__name__", "")
+                if names.setdefault(name, cls) is not cls:
+                    twice.add(name)
+            self._names = {name: cls for name, cls in names.items() if name not in twice}
+        return self._names
 
     def users(self) -> Mapping[int, list[int]]:
         """By node, the nodes that are built from it or may ask for it later."""

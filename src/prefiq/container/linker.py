@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from prefiq.container.errors import (
@@ -19,7 +19,7 @@ from prefiq.container.errors import (
     UnreadableParameter,
     UnusableBinding,
 )
-from prefiq.container.generics import label, origin
+from prefiq.container.generics import label
 from prefiq.container.graph import Graph, Kind, Link, Node
 from prefiq.container.lazy import Lazy
 from prefiq.container.parameters import NO_ANNOTATION, Parameter, Unreadable, evaluate, parameters_of
@@ -70,7 +70,7 @@ class Linker:
     def __init__(self, graph: Graph, faults: list[PrefiqError]) -> None:
         self.graph = graph
         self.faults = faults
-        self.names = _names(graph)
+        self.names = graph.names()
 
     def link(self, numbers: Collection[int]) -> None:
         """Write the links of these nodes."""
@@ -197,15 +197,3 @@ class Linker:
 
 def _like_contract(value: Any) -> bool:
     return isinstance(value, type) or get_origin(value) is not None
-
-
-def _names(graph: Graph) -> Mapping[str, Any]:
-    """Names of bound contracts that are unambiguous, for annotations that cannot be looked up."""
-    names: dict[str, Any] = {}
-    twice: set[str] = set()
-    for contract in (*graph.index, *(key for _, key in graph.private), *graph.collections):
-        cls = origin(contract)
-        name = getattr(cls, "__name__", "")
-        if names.setdefault(name, cls) is not cls:
-            twice.add(name)
-    return {name: cls for name, cls in names.items() if name not in twice}

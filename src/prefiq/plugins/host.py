@@ -173,7 +173,10 @@ class Host:
                 such a hook is a fault.
             faults: Receives what cannot be used; raised together where left out.
         """
-        models = tuple(models)
+        deriving: dict[type, list[type]] = {}
+        for model in models:
+            for base in model.__mro__:
+                deriving.setdefault(base, []).append(model)
         table: dict[tuple[str, type], tuple[CompiledHook, ...]] = {}
         with _Together(faults) as wrong:
             for name in MODEL_HOOKS:
@@ -183,7 +186,7 @@ class Host:
                     if not isinstance(hook, ModelHook):
                         continue
                     compiled = self._compile(hook, container, wait, wrong)
-                    reached = [model for model in models if issubclass(model, hook.mark.model)]
+                    reached = deriving.get(hook.mark.model, [])
                     if not reached:
                         wrong.append(_no_model(hook))
                     if compiled is None:

@@ -373,13 +373,15 @@ def test_failed_opening_closes_what_was_opened() -> None:
     """Nothing is half open: resources opened before the failing one are closed again."""
     log: list[str] = []
 
+    def fail() -> None:
+        raise OSError
+
     def good() -> Iterator[Plain]:
         yield Plain()
         log.append("closed")
 
     def bad(plain: Plain) -> Iterator[Red]:
-        if plain is not None:
-            raise OSError
+        fail()
         yield Red()
 
     container = bound(lambda to: to.resource(Plain, good), lambda to: to.resource(Red, bad))

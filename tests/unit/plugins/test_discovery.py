@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.plugins.conftest import Install
 
 from prefiq.errors import PrefiqError
 from prefiq.plugins import ProviderBase, discover
@@ -23,6 +23,9 @@ from prefiq.plugins.errors import (
     RequirementNotListed,
     RequirementVersion,
 )
+
+if TYPE_CHECKING:
+    from tests.unit.plugins.conftest import Install
 
 
 def names(*apps: str) -> list[str]:
