@@ -1,0 +1,21 @@
+"""The HTTP room: the generated API, authentication, OpenAPI and the reference page.
+
+Imports everything below ``web`` in the house, Starlette, msgspec and PyJWT; imported by ``admin``, ``testing`` and
+``cli``.
+"""
+
+from prefiq.web.asgi import create_asgi
+from prefiq.web.auth import IAuthenticator, Identity, TokenAuthenticator
+from prefiq.web.token import make_token
+from prefiq.web.workers import Inline, Threads, Workers
+
+__all__ = [
+    "IAuthenticator",
+    "Identity",
+    "Inline",
+    "Threads",
+    "TokenAuthenticator",
+    "Workers",
+    "create_asgi",
+    "make_token",
+]

@@ -1,0 +1,232 @@
+"""``create_asgi``: the application as an ASGI app, Starlette around the compiled API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+
+from prefiq.contracts import IPermissions, Scope
+from prefiq.errors import PrefiqError
+from prefiq.web.answers import DOCUMENT, JSON, Answer
+from prefiq.web.auth import IAuthenticator, TokenAuthenticator
+from prefiq.web.call import Call, Level, Plan
+from prefiq.web.cursor import cursor_keys
+from prefiq.web.endpoint import ASGI, Limits, Table, compile_endpoint, send_answer
+from prefiq.web.errors import MethodNotAllowed, NoSuchPath, NotReady
+from prefiq.web.health import Readiness
+from prefiq.web.problems import problem_answer, status_answer
+from prefiq.web.representation import encode
+from prefiq.web.request_id import request_ids
+from prefiq.web.resource import Resource, Shared
+from prefiq.web.workers import Inline, Threads, Workers
+
+if TYPE_CHECKING:
+    from prefiq.lowcode import ModelSpec
+    from prefiq.web.served import Served
+
+__all__ = ["create_asgi"]
+
+API = "/api"
+new_id = request_ids()
+
+
+def create_asgi(
+    app: Served,
+    *,
+    checks: Sequence[Callable[[], None]] = (),
+    authenticator: IAuthenticator | None = None,
+    workers: Workers | None = None,
+) -> Starlette:
+    """The ASGI application of a booted application.
+
+    It opens threads when the first request comes and closes them when the lifespan ends; the application
+    itself is neither booted nor closed here.
+
+    Args:
+        app: Booted.
+        checks: What ``/readyz`` asks; each raises where something is missing.
+        authenticator: Knows who asks; the tokens that the settings describe where left out.
+        workers: Where requests are served; threads with ``DB_MODE=sync`` where left out.
+    """
+    settings = app.settings
+    if workers is None:
+        workers = Threads(settings.threads) if settings.database.mode == "sync" else Inline()
+    table = build_table(app)
+    limits = Limits(settings.body_limit, settings.request_timeout)
+    endpoint = compile_endpoint(app, table, authenticator or TokenAuthenticator.of(settings), workers, limits)
+    readiness = Readiness(checks)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        readiness.draining = False
+        try:
+            yield
+        finally:
+            readiness.draining = True
+            workers.close()
+
+    return Starlette(
+        routes=[PrefixRoute(API, endpoint), *_health_routes(readiness, workers)],
+        exception_handlers={HTTPException: _on_http_error, Exception: _on_error},
+        lifespan=lifespan,
+    )
+
+
+def build_table(app: Served) -> Table:
+    """Every path of the generated API."""
+    table = Table()
+    shared = Shared(app.catalog, cursor_keys(app.settings))
+    permissions: list[str] = []
+    for spec in app.catalog:
+        if not spec.remote:
+            continue
+        resource = Resource(spec, shared)
+        table.exact[spec.path] = resource.collection
+        table.items[spec.path] = resource.item
+        for name, level in resource.actions.items():
+            table.actions[spec.path, name] = level
+        permissions += permissions_of(spec)
+    table.exact[f"{API}/me"] = Level({"GET": Plan("", _me(permissions))})
+    return table
+
+
+def permissions_of(spec: ModelSpec) -> list[str]:
+    """Every permission that a model's API asks for."""
+    verbs = ("create", "read", "update", "delete") if spec.scope == "tenant" else ("read",)
+    return [*(f"{spec.permission}.{verb}" for verb in verbs), *(action.permission for action in spec.actions)]
+
+
+def _me(permissions: Iterable[str]) -> Callable[[Call, Scope], Answer]:
+    known = sorted(set(permissions))
+
+    def me(_: Call, scope: Scope) -> Answer:
+        actor = scope.actor
+        asked: IPermissions = scope[IPermissions]
+        return (
+            200,
+            JSON,
+            encode(
+                {
+                    "actor": {"id": actor.id, "name": actor.name or actor.id},
+                    "tenant": scope.tenant,
+                    "permissions": actor.permissions,
+                    "allowed": [permission for permission in known if asked.allows(permission)],
+                }
+            ),
+        )
+
+    return me
+
+
+class PrefixRoute(BaseRoute):
+    """Hands everything below a prefix to one ASGI endpoint.
+
+    ``Mount`` would do, but its pattern does not match a path that holds a line feed, and it rewrites the
+    path that the endpoint wants whole.
+
+    Args:
+        prefix: For example ``"/api"``.
+        endpoint: Answers everything below it.
+    """
+
+    def __init__(self, prefix: str, endpoint: ASGI) -> None:
+        self.prefix = prefix
+        self.below = prefix + "/"
+        self.endpoint = endpoint
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        """Whether a path begins with the prefix."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return (Match.FULL, {}) if path.startswith(self.below) or path == self.prefix else (Match.NONE, {})
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+        await self.endpoint(scope, receive, send)
+
+
+class DocumentRoute(BaseRoute):
+    """A public path with answers of its own; no token is needed.
+
+    Args:
+        path: Whole path.
+        answer: Makes the answer to a GET.
+    """
+
+    def __init__(self, path: str, answer: Callable[[Mapping[bytes, bytes]], Any]) -> None:
+        self.path = path
+        self.answer = answer
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        """Whether the path is this one."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return (Match.FULL if path == self.path else Match.NONE), {}
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer GET and HEAD; OPTIONS says so."""
+        del receive
+        request_id, method = new_id(), scope["method"]
+        answer: Answer
+        if method in {"GET", "HEAD"}:
+            try:
+                answer = await self.answer(dict(scope["headers"]))
+            except PrefiqError as error:
+                answer = problem_answer(error, request_id)
+        elif method == "OPTIONS":
+            answer = 200, [*DOCUMENT, (b"allow", b"GET, HEAD, OPTIONS")], b""
+        else:
+            answer = problem_answer(MethodNotAllowed("GET, HEAD, OPTIONS"), request_id)
+        await send_answer(
+            send, answer, request_id, head=method == "HEAD", https=scope.get("scheme") == "https"
+        )
+
+
+def _health_routes(readiness: Readiness, workers: Workers) -> list[BaseRoute]:
+    good: Answer = 200, [(b"content-type", b"application/json"), *DOCUMENT], b'{"status":"ok"}'
+
+    async def live(_: Mapping[bytes, bytes]) -> Answer:
+        return good
+
+    async def ready(_: Mapping[bytes, bytes]) -> Answer:
+        known = readiness.recall()
+        if known is None:
+            known = await workers.run(lambda asked: asked.ask(), readiness)
+        if not known:
+            raise NotReady
+        return good
+
+    return [DocumentRoute("/livez", live), DocumentRoute("/readyz", ready)]
+
+
+class _Send:
+    """A Starlette response that is an ``Answer``."""
+
+    def __init__(self, answer: Answer, request_id: str) -> None:
+        self.answer = answer
+        self.request_id = request_id
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del receive
+        head, https = scope["method"] == "HEAD", scope.get("scheme") == "https"
+        await send_answer(send, self.answer, self.request_id, head=head, https=https)
+
+
+async def _on_http_error(_: Any, error: Exception) -> Any:
+    assert isinstance(error, HTTPException)
+    request_id = new_id()
+    if error.status_code == 404:
+        return _Send(problem_answer(NoSuchPath(), request_id), request_id)
+    return _Send(status_answer(error.status_code, request_id, error.headers), request_id)
+
+
+async def _on_error(_: Any, error: Exception) -> Any:
+    request_id = new_id()
+    return _Send(problem_answer(error, request_id), request_id)

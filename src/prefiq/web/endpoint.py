@@ -1,0 +1,284 @@
+"""The generated API: one ASGI endpoint, compiled at boot, whose cost does not grow with the number of models.
+
+The order is fixed: limits → authenticate → tenant → match → authorise → decode → service → encode.  What can
+be found out without blocking is found out on the event loop; everything else happens in one hop to a thread.
+A fault found on the loop is carried along and answered after authentication, so that nobody learns from an
+answer what a token would have been needed for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefiq.contracts import Forbidden, IPermissions
+from prefiq.errors import PrefiqError
+from prefiq.web.answers import Answer
+from prefiq.web.auth import IAuthenticator, bearer_token
+from prefiq.web.call import JSON_TYPES, Call, Level, Plan
+from prefiq.web.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    HeadersTooLarge,
+    Malformed,
+    MethodNotAllowed,
+    NoSuchPath,
+    Overloaded,
+    UnsupportedMediaType,
+    UrlTooLong,
+)
+from prefiq.web.problems import problem_answer
+from prefiq.web.request_id import request_ids, usable_id
+from prefiq.web.served import Served
+from prefiq.web.workers import Workers
+
+__all__ = ["ASGI", "Limits", "Table", "compile_endpoint", "send_answer"]
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGI = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
+PATH_LIMIT = 2048
+QUERY_LIMIT = 8192
+HEADER_LIMIT = 100
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+# Two of these would let a proxy and us read one request differently.
+_ALONE = frozenset(
+    {
+        b"authorization",
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"prefiq-tenant",
+        b"host",
+        b"if-match",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may take.
+
+    Args:
+        body: Bytes.
+        seconds: From its arrival to the start of its work, and for its body to arrive.
+    """
+
+    body: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Table:
+    """Paths and what they lead to; three look-ups at most, however many there are.
+
+    Args:
+        exact: Whole path → its methods.
+        items: Path without its last segment, which is an id.
+        actions: ``(path without its last two segments, last segment)``.
+    """
+
+    exact: dict[str, Level] = field(default_factory=dict)
+    items: dict[str, Level] = field(default_factory=dict)
+    actions: dict[tuple[str, str], Level] = field(default_factory=dict)
+
+    def match(self, call: Call, method: str) -> Plan:
+        """The plan for a path and a method; puts the id into the call.
+
+        Raises:
+            NoSuchPath: Nothing is served there.
+            MethodNotAllowed: Something is, by other methods.
+        """
+        path = call.path
+        level = self.exact.get(path)
+        if level is None:
+            head, _, last = path.rpartition("/")
+            level = self.items.get(head)
+            if level is not None and last:
+                call.key = last
+            else:
+                stem, _, call.key = head.rpartition("/")
+                level = self.actions.get((stem, last))
+                if level is None or not call.key:
+                    raise NoSuchPath
+        plan = level.plans.get(method)
+        if plan is None:
+            raise MethodNotAllowed(level.allow)
+        return plan
+
+
+def compile_endpoint(
+    app: Served, table: Table, authenticator: IAuthenticator, workers: Workers, limits: Limits
+) -> ASGI:
+    """The endpoint as one ASGI callable.
+
+    Args:
+        app: Opens the scopes.
+        table: What is served.
+        authenticator: Knows who asks.
+        workers: Where the blocking part runs.
+        limits: What a request may take.
+    """
+    new_id, monotonic = request_ids(), time.monotonic
+    recall, match, run = authenticator.recall, table.match, workers.run
+    serve = compile_serve(app, authenticator, limits)
+
+    async def endpoint(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        fields = scope["headers"]
+        headers = dict(fields)
+        path = scope["path"]
+        root = scope.get("root_path")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        given = headers.get(b"x-request-id")
+        call = Call(
+            (usable_id(given) if given else None) or new_id(),
+            headers,
+            path,
+            scope["query_string"],
+            monotonic(),
+        )
+        method = scope["method"]
+        try:
+            if len(headers) != len(fields):
+                _check_repeated(fields)
+            if len(path) > PATH_LIMIT or len(call.query) > QUERY_LIMIT or len(fields) > HEADER_LIMIT:
+                _refuse_size(path, call.query)
+            call.token = token = bearer_token(headers.get(b"authorization"))
+            call.identity = recall(token)
+            try:
+                call.plan = plan = match(call, method)
+                if plan.accepts:
+                    call.body = await read_body(call, plan, receive, limits)
+            except PrefiqError as error:
+                call.error = error
+            status, answer_headers, body = await run(serve, call)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer and the log gets the error
+            status, answer_headers, body = problem_answer(error, call.request_id)
+        more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", call.request_id.encode())]
+        if scope.get("scheme") == "https":
+            more.append(HSTS)
+        if status == 204:
+            del more[0]
+        await send({"type": "http.response.start", "status": status, "headers": [*answer_headers, *more]})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+    return endpoint
+
+
+def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) -> Callable[[Call], Answer]:
+    """The part of the pipeline that may block, as one function; it never raises an ``Exception``."""
+    open_scope, authenticate = app.scope, authenticator.authenticate
+    permissions: Any = IPermissions
+    seconds, span, monotonic = limits.seconds, timedelta(seconds=limits.seconds), time.monotonic
+
+    def serve(call: Call) -> Answer:
+        plan = call.plan
+        try:
+            if monotonic() - call.started > seconds:
+                raise Overloaded  # noqa: TRY301  one road to a problem; whoever asked has stopped waiting
+            identity = call.identity or authenticate(call.token)
+            with open_scope(
+                identity.tenant(call.headers.get(b"prefiq-tenant")),
+                identity.actor,
+                deadline=datetime.now(UTC) + span,
+                request_id=call.request_id,
+            ) as scope:
+                if call.error is not None:
+                    raise call.error  # noqa: TRY301
+                if plan.permission and not scope[permissions].allows(plan.permission):
+                    raise Forbidden(plan.permission)  # noqa: TRY301
+                return plan.handle(call, scope)
+        except Exception as error:  # noqa: BLE001  as above
+            condition = b"if-match" in call.headers
+            return problem_answer(error, call.request_id, members=plan.members, precondition=condition)
+
+    return serve
+
+
+async def read_body(call: Call, plan: Plan, receive: Receive, limits: Limits) -> bytes:
+    """The whole body.
+
+    Raises:
+        UnsupportedMediaType: It is not what the path takes.
+        BodyTooLarge: It is longer than the limit; no more than that was read.
+        BodyTimeout: It did not arrive in time.
+    """
+    headers = call.headers
+    kind = headers.get(b"content-type")
+    if kind not in plan.accepts and not (kind is None and plan.optional):
+        _check_type(kind, plan.accepts)
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaType(_names(plan.accepts))
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limits.body:
+        raise BodyTooLarge(limits.body)
+    try:
+        async with asyncio.timeout(limits.seconds):
+            body = await _receive_all(receive, limits.body)
+    except TimeoutError:
+        raise BodyTimeout from None
+    if kind is None and body:
+        raise UnsupportedMediaType(_names(plan.accepts))
+    return body
+
+
+async def _receive_all(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("The body ended early")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _check_type(kind: bytes | None, accepts: tuple[bytes, ...]) -> None:
+    name, _, parameters = (kind or b"").lower().partition(b";")
+    charset = parameters.strip().replace(b'"', b"") or b"charset=utf-8"
+    if name.strip() not in accepts or charset not in {b"charset=utf-8", b"charset=utf8"}:
+        raise UnsupportedMediaType(_names(accepts))
+
+
+def _names(accepts: tuple[bytes, ...]) -> str:
+    return " or ".join(kind.decode() for kind in accepts or JSON_TYPES)
+
+
+def _check_repeated(fields: list[tuple[bytes, bytes]]) -> None:
+    names = [name for name, _ in fields if name in _ALONE]
+    if len(set(names)) != len(names):
+        raise HeadersTooLarge
+
+
+def _refuse_size(path: str, query: bytes) -> None:
+    if len(path) > PATH_LIMIT:
+        raise UrlTooLong(PATH_LIMIT)
+    if len(query) > QUERY_LIMIT:
+        raise UrlTooLong(QUERY_LIMIT)
+    raise HeadersTooLarge
+
+
+async def send_answer(
+    send: Send, answer: Answer, request_id: str, *, head: bool = False, https: bool = False
+) -> None:
+    """Send an answer that was not made by the endpoint."""
+    status, headers, body = answer
+    more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
+    if https:
+        more.append(HSTS)
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
+    await send({"type": "http.response.body", "body": b"" if head else body})
