@@ -12,13 +12,16 @@ The tree::
     ├── AddressTaken           the server cannot listen there
     ├── NoModules              nothing to try
     ├── ServerDidNotStart      the server that a command started did not answer
-    └── UnknownModule          a name that is none of the listed modules
+    ├── UnknownModule          a name that is none of the listed modules
+    ├── ScriptFailed           what was typed for ``prefiq shell`` raised
+    └── SingleTenant           an installation for one tenant takes no second
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from prefiq.errors import PrefiqError
 
@@ -28,7 +31,9 @@ __all__ = [
     "NoModules",
     "NotAnApplication",
     "OnlyInDevelopment",
+    "ScriptFailed",
     "ServerDidNotStart",
+    "SingleTenant",
     "Unexpected",
     "UnknownCommand",
     "UnknownModule",
@@ -225,3 +230,50 @@ class UnknownModule(PrefiqError):
         self.what = f'No module "{name}" is listed'
         meant = f'did you mean "{nearest}"? ' if nearest else ""
         self.fix = f"{meant}listed are: {', '.join(self.known) or 'none'}"
+
+
+class ScriptFailed(PrefiqError):
+    """The code given to ``prefiq shell`` raised; what it had not committed is gone.
+
+    Args:
+        kind: Class of what it raised.
+        text: Its text, which is the caller's own.
+        line: Line of the code, 0 where unknown.
+    """
+
+    code: ClassVar[str] = "PFQ810"
+    fix = "mend the code; --debug shows the whole traceback"
+
+    def __init__(self, kind: str, text: str, line: int = 0) -> None:
+        self.kind = kind
+        self.text = text
+        self.line = line
+        self.what = f"{kind}: {text}" if text else kind
+        self.where = f"line {line}" if line else ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """From what the code raised."""
+        if isinstance(error, SyntaxError):
+            return cls("SyntaxError", error.msg or "", error.lineno or 0)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == "<shell>"]
+        return cls(type(error).__name__, str(error), (frames[-1].lineno or 0) if frames else 0)
+
+
+class SingleTenant(PrefiqError):
+    """``TENANCY=single`` is an installation for one tenant; a second one would see its rows.
+
+    ``TENANCY=row`` serves many; a new application begins with it.
+
+    Args:
+        tenant: The one tenant.
+    """
+
+    code: ClassVar[str] = "PFQ811"
+    exit_code: ClassVar[int] = 3
+    what = "This application has one tenant and takes no other"
+    fix = "use TENANCY=row for several tenants"
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self.where = f"TENANCY=single, TENANT={tenant}"

@@ -30,12 +30,15 @@ class Session:
         json: Whether the answer is one JSON document on stdout.
         debug: Whether an error shows its traceback.
         environ: The environment.
+        server: Whether this process serves, so that every record counts.
+        loaded: The settings, once they are loaded.
     """
 
     folder: Path = field(default_factory=Path.cwd)
     json: bool = False
     debug: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    server: bool = False
     loaded: Settings | None = None
 
     def settings(self) -> Settings:
@@ -54,7 +57,7 @@ class Session:
             raise NotAnApplication(str(self.folder))
         self.loaded = load(self.folder, self.environ)
         configure_logging(self.loaded)
-        if not self.loaded.is_production and not self.debug:
+        if not (self.loaded.is_production or self.debug or self.server):
             # On a developer's terminal a command's answer stands alone; production keeps its records.
             root = logging.getLogger()
             root.setLevel(max(root.level, logging.WARNING))

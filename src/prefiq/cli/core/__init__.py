@@ -1,0 +1,3 @@
+"""What process managers load by name."""
+
+__all__: list[str] = []

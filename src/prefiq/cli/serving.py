@@ -1,0 +1,151 @@
+"""Serving an application: the ASGI app that workers make, and uvicorn around it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefiq.cli.extras import needs_extra
+from prefiq.errors import PrefiqError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from prefiq.application import Application
+    from prefiq.settings import Settings
+
+__all__ = ["APP", "application_asgi", "make_app", "serve", "uvicorn_config"]
+
+APP = "prefiq.cli.core.server:app"
+_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
+
+
+def make_app(folder: Path | None = None) -> Starlette:
+    """The ASGI app of the application in a folder, as each worker makes it; it closes with its lifespan.
+
+    Logs are configured as the settings say, also those of the server that runs this.  In development the
+    database is brought to the declarations first.
+
+    Args:
+        folder: The application's folder; the working directory where left out.
+
+    Raises:
+        SystemExit: The application cannot start; the reason was written to stderr as one block.
+    """
+    from prefiq.cli.failure import end
+    from prefiq.cli.session import Session
+
+    session = Session(folder=folder or Path.cwd(), server=True)
+    try:
+        settings = session.settings()
+        adopt_server_logs()
+        from prefiq.application import Application
+
+        app = Application.boot(settings)
+        try:
+            if settings.env == "development":
+                from prefiq.cli.database_state import develop
+
+                develop(app)
+            return application_asgi(app)
+        except BaseException:
+            app.close()
+            raise
+    except PrefiqError as error:
+        # A traceback would bury the one block that says what to do.
+        raise SystemExit(end(error, session)) from error
+
+
+def application_asgi(app: Application) -> Starlette:
+    """The ASGI app of a booted application, with the checks of ``/readyz``; its lifespan closes the application."""
+    from prefiq.cli.database_state import check_at_head
+
+    with needs_extra("server"):
+        from prefiq.web import create_asgi
+
+    asgi = create_asgi(app, checks=[lambda: check_at_head(app)])
+    inner = asgi.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(served: Any) -> AsyncIterator[Any]:
+        try:
+            async with inner(served) as state:
+                yield state
+        finally:
+            app.close()
+
+    asgi.router.lifespan_context = lifespan
+    return asgi
+
+
+def adopt_server_logs() -> None:
+    """Send the records of uvicorn and gunicorn where all others go, in the same form."""
+    for name in _SERVERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+def uvicorn_config(app: Any, settings: Settings, **options: Any) -> Any:
+    """How uvicorn serves Prefiq.
+
+    Args:
+        app: An ASGI app or its import path.
+        settings: The application's.
+        options: Further options of ``uvicorn.Config``.
+    """
+    with needs_extra("server"):
+        import uvicorn
+
+    return uvicorn.Config(
+        app,
+        log_config=None,  # ours is configured already, and takes uvicorn's records too
+        log_level=settings.log_level.lower(),
+        lifespan="on",
+        server_header=False,
+        date_header=True,
+        # Nobody's word on who asks is believed unless the operator names the proxy.
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", ""),
+        timeout_graceful_shutdown=int(settings.request_timeout),
+        **options,
+    )
+
+
+def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: bool) -> int:
+    """Serve the application of the working directory until a signal ends it.
+
+    Args:
+        settings: The application's.
+        bound: What to listen on.
+        workers: How many processes.
+        reload: Whether a changed source file starts the server anew.
+
+    Returns:
+        The exit code: 0 after an orderly end, 1 where the server could not start.
+    """
+    config = uvicorn_config(APP, settings, workers=workers, reload=reload)
+    from uvicorn import Server
+    from uvicorn.supervisors import ChangeReload, Multiprocess
+
+    adopt_server_logs()
+    server = Server(config)
+    try:
+        if config.should_reload:
+            ChangeReload(config, target=server.run, sockets=[bound]).run()
+        elif workers > 1:
+            Multiprocess(config, target=server.run, sockets=[bound]).run()
+        else:
+            server.run(sockets=[bound])
+            return 0 if server.started else 1
+    except KeyboardInterrupt:
+        pass  # how a server on a terminal is ended
+    finally:
+        bound.close()
+        sys.stdout.flush()
+    return 0
