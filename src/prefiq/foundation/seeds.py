@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-from prefiq.contracts import Compare, Criteria, IDomain, IDomainService, Page, Scope
+from prefiq.contracts import Compare, Criteria, IDomain, IDomainService, Page, Scope, UniqueViolation
 from prefiq.foundation.entity import Entity
 from prefiq.lowcode import ModelMeta, field, now, unique
 
@@ -93,7 +93,7 @@ def upsert_missing(
 
     Args:
         store: The model's service, whose checks, hooks and history apply, or its repository.
-        rows: Entities; two of them with one key are the seed's mistake, and fail.
+        rows: Entities; the first of several with one key counts.
         key: The field that identifies a row within the tenant.
         progress: Whom to tell.
         batch: Rows looked up and inserted at once.
@@ -108,15 +108,27 @@ def upsert_missing(
         present = {getattr(row, key) for row in store.list(page, wanted).items}
         missing = [row for row in part if getattr(row, key) not in present]
         if missing:
-            _insert(store, missing)
-            inserted += len(missing)
+            inserted += _insert(store, missing)
         if progress is not None:
             progress.advance(len(part))
     return inserted
 
 
-def _insert(store: Any, rows: Sequence[Any]) -> None:
-    (store.create_many if hasattr(store, "create_many") else store.save_many)(rows)
+def _insert(store: Any, rows: Sequence[Any]) -> int:
+    try:
+        (store.create_many if hasattr(store, "create_many") else store.save_many)(rows)
+    except UniqueViolation:
+        # A row that the tenant has deleted softly keeps its key and is in no list; it stays deleted.
+        return sum(_insert_one(store, row) for row in rows)
+    return len(rows)
+
+
+def _insert_one(store: Any, row: Any) -> bool:
+    try:
+        (store.create if hasattr(store, "create") else store.save)(row)
+    except UniqueViolation:
+        return False
+    return True
 
 
 def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

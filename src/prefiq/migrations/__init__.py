@@ -1,0 +1,71 @@
+"""Migrations and seeds: from declarations to tables that keep their rows.
+
+A migration is made by comparing a module's models with what its migrations so far have made, stands in the
+module's package, and is applied once to each database.  Imports ``application`` and what stands below it.
+"""
+
+from prefiq.migrations.diff import GivenRenames, Renamed, Renames, diff
+from prefiq.migrations.loader import ModulePart, folder_of, load
+from prefiq.migrations.maker import Draft, changes_of, check_models, draft, make
+from prefiq.migrations.migration import LoadedMigration, Migration
+from prefiq.migrations.operations import (
+    AddField,
+    AddIndex,
+    AlterField,
+    CreateModel,
+    DropField,
+    DropIndex,
+    DropModel,
+    Operation,
+    RenameField,
+    RenameModel,
+    RunSteps,
+)
+from prefiq.migrations.planning import Plan, plan
+from prefiq.migrations.runner import Done, ModuleStatus, apply, check, sql, status
+from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema
+from prefiq.migrations.steps import Steps
+from prefiq.migrations.tables import schema_of
+
+__all__ = [
+    "AddField",
+    "AddIndex",
+    "AlterField",
+    "CreateModel",
+    "Done",
+    "Draft",
+    "DropField",
+    "DropIndex",
+    "DropModel",
+    "FieldState",
+    "GivenRenames",
+    "IndexState",
+    "LoadedMigration",
+    "Migration",
+    "ModelState",
+    "ModulePart",
+    "ModuleStatus",
+    "Operation",
+    "Plan",
+    "RefState",
+    "RenameField",
+    "RenameModel",
+    "Renamed",
+    "Renames",
+    "RunSteps",
+    "Schema",
+    "Steps",
+    "apply",
+    "changes_of",
+    "check",
+    "check_models",
+    "diff",
+    "draft",
+    "folder_of",
+    "load",
+    "make",
+    "plan",
+    "schema_of",
+    "sql",
+    "status",
+]

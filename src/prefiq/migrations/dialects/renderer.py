@@ -1,0 +1,95 @@
+"""``Renderer``: everything that differs between engines when tables change; each one's module has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from prefiq.lowcode.field import NOW
+from prefiq.migrations.graph import Change
+from prefiq.migrations.snapshot import FieldState, Schema
+from prefiq.migrations.steps import Step
+from prefiq.migrations.tables import type_of
+
+__all__ = ["Renderer", "literal", "value_literal"]
+
+
+class Renderer(Protocol):
+    """How one engine says what operations want, and how it migrates safely."""
+
+    name: str
+    begin: str
+    """Statement that begins a migration's transaction; for printed SQL."""
+    dialect: sa.Dialect
+    """SQLAlchemy's, for text."""
+
+    def render(self, change: Change, module: str, now: datetime) -> list[Step]:
+        """The steps of one operation.
+
+        Args:
+            change: The operation and the schemas around it.
+            module: The module whose migration it is.
+            now: Aware UTC time for ``fill=now``.
+        """
+        ...
+
+    def transaction(
+        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
+    ) -> AbstractContextManager[None]:
+        """The database's lock and one transaction, in which references are not watched but checked at its end.
+
+        Args:
+            connection: Outside any transaction.
+            wait: Seconds to wait for another process.
+            sleep: Waits so many seconds.
+
+        Raises:
+            prefiq.migrations.errors.MigrationLocked: The other process did not finish in time.
+        """
+        ...
+
+    def broken_references(self, connection: sa.Connection) -> dict[str, int]:
+        """Table → how many of its rows refer to rows that are not there."""
+        ...
+
+    def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
+        """What the database says of a table: part → description; empty where there is no such table."""
+        ...
+
+    def expected(self, schema: Schema) -> dict[str, dict[str, str]]:
+        """The same of every table of a schema, from a scratch database."""
+        ...
+
+
+def value_literal(field: FieldState, value: Any, dialect: sa.Dialect, now: datetime) -> str:
+    """A value as it is stored in the field's column, as text for a statement."""
+    if value is NOW:
+        value = now.date() if field.kind == "date" else now
+    process = type_of(field).bind_processor(dialect)
+    return literal(value if process is None or value is None else process(value))
+
+
+def literal(value: Any) -> str:
+    """A driver's value as text for a statement; quotes inside are doubled."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "1" if value else "0"
+        case int() | Decimal():
+            return str(value)
+        case float():
+            return repr(value)
+        case bytes():
+            return f"X'{value.hex()}'"
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case datetime() | date() | UUID():
+            return f"'{value}'"
+    raise TypeError(f"no literal for {type(value).__name__}")

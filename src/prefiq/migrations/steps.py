@@ -1,0 +1,107 @@
+"""What a migration comes down to: statements, questions to the rows, and functions of the author."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from prefiq.migrations.errors import BadOperation
+from prefiq.migrations.snapshot import Schema
+from prefiq.migrations.tables import tables_of
+
+__all__ = ["Ask", "Call", "Sql", "Step", "Steps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A statement.
+
+    Args:
+        text: Complete, without parameters, in the engine's own words.
+        title: What it is part of, for people.
+        moves: Whether rows or tables are replaced, so that references are checked afterwards.
+    """
+
+    text: str
+    title: str
+    moves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that stops the migration where it finds rows.
+
+    Args:
+        text: A SELECT of one number: how many rows do not fit.
+        problem: What is wrong with them, without values.
+        title: What it is part of, for people.
+    """
+
+    text: str
+    problem: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the migration's file.
+
+    Args:
+        function: Takes a ``Steps``.
+        title: For people.
+    """
+
+    function: Callable[[Steps], None]
+    title: str
+
+
+Step = Sql | Ask | Call
+
+
+class Steps:
+    """What a function given to ``RunSteps`` works with; everything happens in the migration's transaction.
+
+    Statements reach the rows of all tenants: a join or a condition on ``tenant_id`` is the author's to write.
+
+    Args:
+        connection: The connection that migrates.
+        schema: The tables at this point of the migrations, not as the models say today.
+        module: The module whose migration it is.
+    """
+
+    def __init__(self, connection: sa.Connection, schema: Schema, module: str) -> None:
+        self.connection = connection
+        self.engine = connection.dialect.name
+        self._schema = schema
+        self._module = module
+        self._tables = tables_of(schema)
+
+    def table(self, model: str) -> sa.Table:
+        """The table of a model at this point.
+
+        Args:
+            model: ``"Project"`` of the same module, or ``"masters.Currency"``.
+
+        Raises:
+            BadOperation: There is no such model at this point.
+        """
+        found = self._schema.get(model if "." in model else f"{self._module}.{model}")
+        if found is None:
+            raise BadOperation(f"use the table of {model}", "there is no such model at this point")
+        return self._tables[found.table]
+
+    def execute(self, statement: sa.Executable, rows: Sequence[dict[str, Any]] | None = None) -> Any:
+        """Run a statement of SQLAlchemy Core, with many rows of parameters where given."""
+        return self.connection.execute(statement, rows) if rows else self.connection.execute(statement)
+
+    def batches(self, statement: sa.Select[Any], size: int = 1000) -> Iterator[Sequence[sa.Row[Any]]]:
+        """The rows of a query, so many at a time.
+
+        All rows are found before the first batch is given, so that changing them does not disturb.
+        """
+        found = self.connection.execute(statement).all()
+        for start in range(0, len(found), size):
+            yield found[start : start + size]
