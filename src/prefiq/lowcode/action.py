@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, TypeVar, overload
 from typing_extensions import ParamSpec
 
 from prefiq.contracts import IllegalTransition
+from prefiq.lowcode.errors import DeclarationError
 from prefiq.lowcode.status import Status
 
 if TYPE_CHECKING:
@@ -163,4 +164,10 @@ def actions_from(cls: type, state: Status | EllipsisType) -> tuple[str, ...]:
 def status_field_of(cls: Any, states: type[Status]) -> str:
     """Name of the field that holds these states: the one whose default is among them."""
     fields: dict[str, Any] = cls.__prefiq_fields__
-    return next(name for name, decl in fields.items() if isinstance(decl.default, states))
+    for name, decl in fields.items():
+        if isinstance(decl.default, states):
+            return name
+    raise DeclarationError(
+        f"{cls.__name__} has no field that starts in a state of {states.__name__}",
+        fix=f"declare one: stage: {states.__name__} = field(default={states.__name__}.…)",
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 from prefiq.errors import PrefiqError
 from prefiq.lowcode.errors import DeclarationError, Violation
-from prefiq.lowcode.model_meta import ModelMeta, raise_together
+from prefiq.lowcode.model_meta import raise_together
 from prefiq.lowcode.model_spec import ModelSpec
-from prefiq.lowcode.reader import Names, read_model
+from prefiq.lowcode.reader import Names, meta_of, read_model
 from prefiq.lowcode.verifiers import VERIFIERS, Context
 
 __all__ = ["Catalog"]
@@ -47,6 +47,7 @@ class Catalog:
     ) -> tuple[Catalog, list[PrefiqError]]:
         """The same as ``build``, with the mistakes returned beside what could be read."""
         names: Names = {}
+        owners: dict[type, str] = {}
         faults: list[PrefiqError] = []
         for module, classes in modules.items():
             for declared in classes:
@@ -55,7 +56,8 @@ class Catalog:
                     faults.append(fault)
                 else:
                     names[declared] = f"{module}.{declared.__name__}"
-        specs = [read_model(declared, name.partition(".")[0], names) for declared, name in names.items()]
+                    owners[declared] = module
+        specs = [read_model(declared, module, names) for declared, module in owners.items()]
         catalog = cls(specs)
         context = Context(catalog, open_world=open_world)
         faults.extend(violation for spec in specs for violation in _verify(spec, context))
@@ -103,8 +105,11 @@ def _unusable(declared: Any, module: str, names: Names) -> PrefiqError | None:
             f"{declared.__name__} is listed twice",
             f"modules {names[declared].partition('.')[0]} and {module}",
         )
-    meta = declared.__dict__.get("meta")
-    if isinstance(meta, ModelMeta) and meta.abstract:
+    if not meta_of(declared).abstract and not hasattr(declared, "version"):
+        return DeclarationError(
+            f"{declared.__name__} is a child", f"module {module}", "list the model that holds it"
+        )
+    if meta_of(declared).abstract:
         return DeclarationError(
             f"{declared.__name__} is abstract", f"module {module}", "list the models that derive from it"
         )

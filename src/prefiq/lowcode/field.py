@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 
 if TYPE_CHECKING:
+    from datetime import date
     from decimal import Decimal
+
+    Bound: TypeAlias = Decimal | float | date
 
 __all__ = ["NOW", "FieldDecl", "OnDelete", "children", "field", "now", "ref"]
 
@@ -77,10 +80,10 @@ def field(
     pattern: str | None = ...,
     precision: int | None = ...,
     scale: int | None = ...,
-    gt: Decimal | float | None = ...,
-    ge: Decimal | float | None = ...,
-    lt: Decimal | float | None = ...,
-    le: Decimal | float | None = ...,
+    gt: Bound | None = ...,
+    ge: Bound | None = ...,
+    lt: Bound | None = ...,
+    le: Bound | None = ...,
     unique: bool = ...,
     index: bool = ...,
     search: bool = ...,
@@ -102,10 +105,10 @@ def field(
     pattern: str | None = ...,
     precision: int | None = ...,
     scale: int | None = ...,
-    gt: Decimal | float | None = ...,
-    ge: Decimal | float | None = ...,
-    lt: Decimal | float | None = ...,
-    le: Decimal | float | None = ...,
+    gt: Bound | None = ...,
+    ge: Bound | None = ...,
+    lt: Bound | None = ...,
+    le: Bound | None = ...,
     unique: bool = ...,
     index: bool = ...,
     search: bool = ...,
@@ -126,10 +129,10 @@ def field(
     pattern: str | None = ...,
     precision: int | None = ...,
     scale: int | None = ...,
-    gt: Decimal | float | None = ...,
-    ge: Decimal | float | None = ...,
-    lt: Decimal | float | None = ...,
-    le: Decimal | float | None = ...,
+    gt: Bound | None = ...,
+    ge: Bound | None = ...,
+    lt: Bound | None = ...,
+    le: Bound | None = ...,
     unique: bool = ...,
     index: bool = ...,
     search: bool = ...,
@@ -151,10 +154,10 @@ def field(
     pattern: str | None = None,
     precision: int | None = None,
     scale: int | None = None,
-    gt: Decimal | float | None = None,
-    ge: Decimal | float | None = None,
-    lt: Decimal | float | None = None,
-    le: Decimal | float | None = None,
+    gt: Bound | None = None,
+    ge: Bound | None = None,
+    lt: Bound | None = None,
+    le: Bound | None = None,
     unique: bool = False,
     index: bool = False,
     search: bool = False,
@@ -177,7 +180,7 @@ def field(
         pattern: Regular expression that the whole string must match; digits and word characters mean ASCII.
         precision: Digits of a decimal in all.
         scale: Digits of a decimal behind the point.
-        gt: Greater than.
+        gt: Greater than; a limit is a number for numbers, a date for dates, an aware datetime for those.
         ge: At least.
         lt: Less than.
         le: At most.
@@ -190,7 +193,7 @@ def field(
         hidden: Never shown, filtered or sorted in the API.
         label: For people; made from the name where empty.
         help: One sentence for people.
-        validators: Functions that take the value and raise ``Refused``.
+        validators: Functions that take the value and raise ``Refused``; their names are the checks' names.
     """
     return FieldDecl(
         default=default,
@@ -220,17 +223,37 @@ def field(
 
 @overload
 def ref(
-    target: type | str, *, default: T, on_delete: OnDelete = ..., unique: bool = ..., label: str = ...
+    target: type | str,
+    *,
+    default: T,
+    on_delete: OnDelete = ...,
+    unique: bool = ...,
+    read_only: bool = ...,
+    hidden: bool = ...,
+    label: str = ...,
+    help: str = ...,
 ) -> T: ...
 @overload
-def ref(target: type | str, *, on_delete: OnDelete = ..., unique: bool = ..., label: str = ...) -> Any: ...
+def ref(
+    target: type | str,
+    *,
+    on_delete: OnDelete = ...,
+    unique: bool = ...,
+    read_only: bool = ...,
+    hidden: bool = ...,
+    label: str = ...,
+    help: str = ...,
+) -> Any: ...
 def ref(
     target: type | str,
     *,
     default: Any = MISSING,
     on_delete: OnDelete = "restrict",
     unique: bool = False,
+    read_only: bool = False,
+    hidden: bool = False,
     label: str = "",
+    help: str = "",
 ) -> Any:
     """Declare a reference, as in ``project_id: UUID = ref(Project)``; it is indexed and open to filters.
 
@@ -239,9 +262,21 @@ def ref(
         default: None for a reference that may be empty.
         on_delete: What happens to this row when the other is deleted: ``restrict`` refuses the deletion.
         unique: At most one row refers to each target.
+        read_only: Never taken from a request; code sets it.
+        hidden: Never shown, filtered or sorted in the API.
         label: For people.
+        help: One sentence for people.
     """
-    return FieldDecl(default=default, ref=target, on_delete=on_delete, unique=unique, label=label)
+    return FieldDecl(
+        default=default,
+        ref=target,
+        on_delete=on_delete,
+        unique=unique,
+        read_only=read_only,
+        hidden=hidden,
+        label=label,
+        help=help,
+    )
 
 
 def children(child: type[C], *, label: str = "", help: str = "") -> list[C]:

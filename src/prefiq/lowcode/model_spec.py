@@ -70,7 +70,8 @@ class FieldSpec:
     Args:
         name: Attribute, column and JSON name.
         kind: What it holds.
-        type: Python type of a value (the enum's class for ``enum``).
+        type: Python type of a value: the enum's class for ``enum``; for ``json`` what was annotated, as
+            ``dict`` or ``list[str]``, and ``object`` for any.
         annotation: The annotation as text, for messages.
         nullable: Whether None is a value.
         default: Default value, or ``MISSING``.

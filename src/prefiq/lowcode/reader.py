@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 import types
 import typing
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefiq.lowcode.action import Action, actions_of
-from prefiq.lowcode.field import MISSING, NOW, FieldDecl
+from prefiq.lowcode.annotations import is_class_variable, own_annotations
+from prefiq.lowcode.field import MISSING, NOW, FieldDecl, with_default
 from prefiq.lowcode.model_meta import ModelMeta
 from prefiq.lowcode.model_spec import (
     SORTABLE,
@@ -63,11 +66,19 @@ def hints_of(cls: type) -> dict[str, Any]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("msgspec"):
             continue
-        scope = dict(vars(sys.modules[base.__module__])) if base.__module__ in sys.modules else {}
-        for name, annotation in vars(base).get("__annotations__", {}).items():
-            hints[name] = _resolve(annotation, scope)
+        scope = _scope_of(base)
+        for name, annotation in own_annotations(base).items():
+            if not is_class_variable(annotation):
+                hints[name] = _resolve(annotation, scope)
     cls.__prefiq_hints__ = hints  # type: ignore[attr-defined]
     return hints
+
+
+def _scope_of(cls: type) -> dict[str, Any]:
+    # The module's names come first: a field called `date` must not hide the type of that name.
+    inner = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+    module = sys.modules.get(cls.__module__)
+    return {**inner, **(vars(module) if module is not None else {})}
 
 
 def _resolve(annotation: Any, scope: dict[str, Any]) -> Any:
@@ -79,12 +90,20 @@ def _resolve(annotation: Any, scope: dict[str, Any]) -> Any:
         return annotation
 
 
-def read_model(cls: type, module: str, names: Names, parent: str = "") -> ModelSpec:
-    """The specification of a class as declared, mistakes included."""
-    meta: ModelMeta = getattr(cls, "meta", None) or ModelMeta()
+def meta_of(cls: type) -> ModelMeta:
+    """The options that a class declares or inherits; the verifier ``options`` reports what is none."""
+    meta = getattr(cls, "meta", None)
+    return meta if isinstance(meta, ModelMeta) else ModelMeta()
+
+
+def read_model(cls: type, module: str, names: Names, parent: ModelSpec | None = None) -> ModelSpec:
+    """The specification of a class as declared, mistakes included.
+
+    A child's rows live in its parent's scope, and its history is the parent's.
+    """
+    meta = meta_of(cls)
     declared: dict[str, FieldDecl] = cls.__prefiq_fields__  # type: ignore[attr-defined]
     hints = hints_of(cls)
-    qualified = f"{module}.{cls.__name__}"
     fields = tuple(
         read_field(name, hints.get(name), decl, names)
         for name, decl in declared.items()
@@ -93,42 +112,50 @@ def read_model(cls: type, module: str, names: Names, parent: str = "") -> ModelS
     status = next((f for f in fields if f.is_status), None)
     plural = meta.plural or plural_of(snake(cls.__name__)).replace("_", "-")
     title = meta.title or words(cls.__name__)
-    return ModelSpec(
+    spec = ModelSpec(
         module=module,
         name=cls.__name__,
         cls=cls,
         table=f"{module}_{snake(cls.__name__)}",
         plural=plural,
         label=title,
-        label_plural=plural_of(title),
+        label_plural=words(meta.plural.replace("-", "_")) if meta.plural else plural_of(title),
         label_field=meta.label,
         doc=_first_paragraph(cls.__dict__.get("__doc__")),
         fields=fields,
-        children=tuple(
-            ChildSpec(name, read_model(decl.child, module, names, qualified), decl.label or words(name))
-            for name, decl in declared.items()
-            if isinstance(decl.child, type) and hasattr(decl.child, "__prefiq_fields__")
-        ),
+        children=(),
         indexes=_indexes(fields, meta),
-        actions=tuple(_read_action(act, module, cls, names) for act in actions_of(cls).values()),
-        validators=tuple(
-            ValidatorSpec(name, value)
-            for name, value in inspect.getmembers(cls, inspect.isfunction)
-            if getattr(value, "__prefiq_validator__", False)
-        ),
+        actions=tuple(_read_action(name, act, module, cls, names) for name, act in actions_of(cls).items()),
+        validators=_read_validators(cls),
         status=StatusSpec(status.name, str(status.default), tuple(status.type)) if status else None,
-        order_by=(meta.order_by,) if isinstance(meta.order_by, str) else tuple(meta.order_by),
-        scope=meta.scope,
-        audit=meta.audit,
-        soft_delete=meta.soft_delete,
-        remote=meta.remote and not parent,
-        parent=parent,
+        order_by=(meta.order_by,) if isinstance(meta.order_by, str) else listed(meta.order_by, str),
+        scope=meta.scope if parent is None else parent.scope,
+        audit=meta.audit if parent is None else parent.audit,
+        soft_delete=meta.soft_delete and parent is None,
+        remote=meta.remote and parent is None,
+        parent=parent.qualified if parent is not None else "",
     )
+    children = tuple(
+        ChildSpec(name, read_model(decl.child, module, names, spec), decl.label or words(name))
+        for name, decl in declared.items()
+        if isinstance(decl.child, type) and hasattr(decl.child, "__prefiq_fields__")
+    )
+    return dataclasses.replace(spec, children=children)
+
+
+T = TypeVar("T")
+
+
+def listed(value: Any, kind: type[T]) -> tuple[T, ...]:
+    """The entries of an option that are of the right kind; the verifier ``options`` reports the others."""
+    if not isinstance(value, (list, tuple)):
+        return ()
+    return tuple(entry for entry in value if isinstance(entry, kind))
 
 
 def read_field(name: str, annotation: Any, decl: FieldDecl, names: Names) -> FieldSpec:
     """One field as declared."""
-    inner, nullable = _strip_none(annotation)
+    inner, nullable = _strip(annotation)
     kind, python = _kind_of(inner, text=decl.text)
     reference = _read_ref(name, decl, names)
     indexed = decl.index or decl.unique or reference is not None
@@ -138,7 +165,7 @@ def read_field(name: str, annotation: Any, decl: FieldDecl, names: Names) -> Fie
         name=name,
         kind=kind,
         type=python,
-        annotation=annotation if isinstance(annotation, str) else _text_of(annotation),
+        annotation=_text_of(annotation),
         nullable=nullable,
         default=MISSING if clock else decl.default,
         default_factory=decl.default_factory,
@@ -171,28 +198,48 @@ def read_field(name: str, annotation: Any, decl: FieldDecl, names: Names) -> Fie
 def _read_ref(name: str, decl: FieldDecl, names: Names) -> RefSpec | None:
     if decl.ref is None:
         return None
+    if not isinstance(decl.ref, (str, type)):
+        return RefSpec(str(decl.ref), "", decl.on_delete, name.removesuffix("_id"))
     model = decl.ref if isinstance(decl.ref, str) else names.get(decl.ref, "")
     return RefSpec(decl.ref, model, decl.on_delete, name.removesuffix("_id"))
 
 
-def _read_action(act: Action[Any, Any], module: str, cls: type, names: Names) -> ActionSpec:
+def _read_validators(cls: type) -> tuple[ValidatorSpec, ...]:
+    """Methods marked ``@validator``, in order of declaration; one that a subclass overrides stays in its place."""
+    found: dict[str, Callable[[Any], None]] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            if getattr(value, "__prefiq_validator__", False) is True:
+                found[name] = value
+            else:
+                found.pop(name, None)
+    return tuple(ValidatorSpec(name, function) for name, function in found.items())
+
+
+def _read_action(name: str, act: Action[Any, Any], module: str, cls: type, names: Names) -> ActionSpec:
     parameters: list[FieldSpec] = []
     if act.function is not None:
-        scope = getattr(act.function, "__globals__", {})
+        scope = {**_scope_of(act.owner), **getattr(inspect.unwrap(act.function), "__globals__", {})}
         for parameter in list(inspect.signature(act.function).parameters.values())[1:]:
             annotation = _resolve(parameter.annotation, scope)
             decl = FieldDecl()
             if typing.get_origin(annotation) is typing.Annotated:
-                annotation, *extras = typing.get_args(annotation)
+                extras = annotation.__metadata__
                 decl = next((extra for extra in extras if isinstance(extra, FieldDecl)), decl)
             if parameter.default is not inspect.Parameter.empty:
-                from prefiq.lowcode.field import with_default
-
                 decl = with_default(decl, parameter.default)
-            parameters.append(read_field(parameter.name, annotation, decl, names))
+            # A state given as an argument is a value like any other.
+            field = dataclasses.replace(
+                read_field(parameter.name, annotation, decl, names),
+                is_status=False,
+                index=False,
+                filter=False,
+                sort=False,
+            )
+            parameters.append(field)
     return ActionSpec(
-        name=act.name,
-        permission=act.permission or f"{module}.{snake(cls.__name__)}.{act.name}",
+        name=name,
+        permission=act.permission or f"{module}.{snake(cls.__name__)}.{name}",
         parameters=tuple(parameters),
         sources=tuple(str(source) for source in act.sources),
         to=str(act.to) if act.to is not None else None,
@@ -207,7 +254,17 @@ def _indexes(fields: tuple[FieldSpec, ...], meta: ModelMeta) -> tuple[IndexSpec,
         for f in fields
         if f.unique or f.index or f.ref is not None
     )
-    return (*single, *meta.indexes)
+    return (*single, *listed(meta.indexes, IndexSpec))
+
+
+def _strip(annotation: Any) -> tuple[Any, bool]:
+    """The annotation without ``| None`` and ``Annotated``, and whether None was allowed."""
+    inner, nullable = _strip_none(_strip_metadata(annotation))
+    return _strip_metadata(inner), nullable
+
+
+def _strip_metadata(annotation: Any) -> Any:
+    return annotation.__origin__ if typing.get_origin(annotation) is typing.Annotated else annotation
 
 
 def _strip_none(annotation: Any) -> tuple[Any, bool]:
@@ -229,10 +286,30 @@ def _kind_of(annotation: Any, *, text: bool) -> tuple[Kind, Any]:
         kind = "unknown"
     if kind == "str" and text:
         return "text", str
-    return kind, origin if kind != "json" else object
+    if kind == "json":
+        return (
+            ("json", object if annotation is Any else annotation)
+            if _is_json(annotation)
+            else ("unknown", object)
+        )
+    return kind, origin
+
+
+def _is_json(annotation: Any) -> bool:
+    """Whether JSON holds every value of the annotation: a list of dates can be written, never stored."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is dict:
+        return arguments[0] is str and _is_json(arguments[1])
+    if origin is list or origin in {typing.Union, types.UnionType}:
+        return all(map(_is_json, arguments))
+    return annotation in {Any, dict, list, str, int, float, bool, types.NoneType}
 
 
 def _text_of(annotation: Any) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    if annotation is None or annotation is inspect.Parameter.empty:
+        return "no annotation"
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 

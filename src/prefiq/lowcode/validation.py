@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from prefiq.contracts import FieldError, Refused, ValidationFailed
 from prefiq.lowcode.field import MISSING
@@ -25,7 +26,7 @@ class Validator:
         self.spec = spec
         off = frozenset(disabled)
         self._fields = tuple(
-            (f.name, check_for(f), tuple(v for v in f.validators if v.__name__ not in off))
+            (f.name, check_for(f), tuple(v for v in f.validators if name_of(v) not in off))
             for f in spec.fields
         )
         self._whole = tuple(v.function for v in spec.validators if v.name not in off)
@@ -44,6 +45,8 @@ class Validator:
     def errors(self, entity: Any, prefix: str = "") -> list[FieldError]:
         """Every fault; rules over the whole entity run only where its values are sound."""
         errors: list[FieldError] = []
+        if not isinstance(entity.id, UUID):
+            errors.append(FieldError(prefix + "id", "type", "must be a UUID"))
         for name, check, validators in self._fields:
             value = getattr(entity, name)
             try:
@@ -80,10 +83,16 @@ def _child_errors(rows: Any, child: Validator, name: str) -> list[FieldError]:
             errors.append(FieldError(f"{name}.{position}", "type", f"must be a {child.spec.name}"))
         else:
             errors.extend(child.errors(row, f"{name}.{position}."))
-    ids = [row.id for row in rows if isinstance(row, child.spec.cls)]
+    ids = [row.id for row in rows if isinstance(row, child.spec.cls) and isinstance(row.id, UUID)]
     if len(set(ids)) != len(ids):
         errors.append(FieldError(name, "duplicate", "two of them have the same id"))
     return errors
+
+
+def name_of(validator: Any) -> str:
+    """What a field's validator is called in ``disable``: the function's name, or its class's."""
+    name: str = getattr(validator, "__name__", type(validator).__name__)
+    return name
 
 
 def check_parameters(parameters: tuple[FieldSpec, ...], given: dict[str, Any], model: str) -> dict[str, Any]:
@@ -97,14 +106,20 @@ def check_parameters(parameters: tuple[FieldSpec, ...], given: dict[str, Any], m
     errors.extend(FieldError(name, "unknown", "is not a parameter") for name in given if name not in known)
     checked: dict[str, Any] = {}
     for parameter in parameters:
-        if parameter.name not in given:
-            if parameter.required:
-                errors.append(FieldError(parameter.name, "required", "a value is required"))
-            continue
+        value = given.get(parameter.name, MISSING)
+        if value is MISSING:
+            value = parameter.default_factory() if parameter.default_factory else parameter.default
         try:
-            checked[parameter.name] = check_for(parameter)(given[parameter.name])
+            if value is MISSING:
+                raise BadValue("required", "a value is required")  # noqa: TRY301  one road to a FieldError
+            checked[parameter.name] = normal = check_for(parameter)(value)
+            if normal is not None:
+                for validator in parameter.validators:
+                    validator(normal)
         except BadValue as bad:
             errors.append(FieldError(parameter.name, bad.code, bad.message, bad.params))
+        except Refused as refused:
+            errors.append(FieldError(parameter.name, refused.reason, refused.message))
     if errors:
         raise ValidationFailed(model, tuple(errors))
     return checked

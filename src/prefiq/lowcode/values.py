@@ -11,9 +11,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from prefiq.lowcode.model_spec import FieldSpec
 
@@ -24,6 +26,9 @@ Check = Callable[[Any], Any]
 TEXT_LIMIT = 1_000_000
 JSON_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+# A thread's own decimal context may round or trap; a value is judged in this one, wherever it is judged.
+_EXACT = Context(prec=40, traps=[])
 
 
 class BadValue(Exception):
@@ -67,7 +72,8 @@ def clean_text(value: Any) -> str:
         value = unicodedata.normalize("NFC", value)
     if "\x00" in value:
         raise BadValue("text", "must not hold NUL characters")
-    return str(value)
+    # Not str(): an Enum that derives from str shows its name there, and a driver would store its value.
+    return value if type(value) is str else str.__str__(value)
 
 
 def _text(spec: FieldSpec) -> Check:
@@ -112,18 +118,24 @@ def _float(_: FieldSpec) -> Check:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise BadValue("type", "must be a number")
-        number = float(value)
-        if not math.isfinite(number):
-            raise BadValue("finite", "must be a finite number")
-        return number
+        if isinstance(value, int) and not -(2**53) <= value <= 2**53:
+            raise BadValue("range", "whole numbers beyond 2^53 are not exact here")
+        return clean_float(value)
 
     return check
 
 
+def clean_float(value: float) -> float:
+    """A finite number; zero has no sign, which not every engine keeps."""
+    if not math.isfinite(value):
+        raise BadValue("finite", "must be a finite number")
+    return float(value) + 0.0
+
+
 def _decimal(spec: FieldSpec) -> Check:
     precision, scale = spec.precision or 18, spec.scale or 0
-    unit = Decimal(1).scaleb(-scale)
-    top = Decimal(10) ** (precision - scale)
+    unit, zero = Decimal((0, (1,), -scale)), Decimal((0, (0,), -scale))
+    top = Decimal((0, (1,), precision - scale))
 
     def check(value: Any) -> Decimal:
         if type(value) is int:
@@ -132,17 +144,14 @@ def _decimal(spec: FieldSpec) -> Check:
             raise BadValue("type", "must be a decimal number")
         if not value.is_finite():
             raise BadValue("finite", "must be a finite number")
-        if abs(value) >= top:
+        if value.copy_abs() >= top:
             raise BadValue(
                 "precision", f"must be below 10^{precision - scale}", precision=precision, scale=scale
             )
-        try:
-            exact = value.quantize(unit)
-        except InvalidOperation:
-            exact = None
-        if exact is None or exact != value:
+        exact = value.quantize(unit, context=_EXACT)
+        if exact != value:
             raise BadValue("scale", f"must have at most {scale} digits behind the point", scale=scale)
-        return exact + 0 if exact else unit * 0  # no negative zero, which not every engine keeps
+        return exact or zero  # no negative zero, which not every engine keeps
 
     return check
 
@@ -186,7 +195,7 @@ def _enum(spec: FieldSpec) -> Check:
         if not isinstance(value, spec.type):
             try:
                 return spec.type(value)
-            except ValueError:
+            except (ValueError, TypeError):
                 raise BadValue("enum", f"must be one of {members}", allowed=tuple(spec.type)) from None
         return value
 
@@ -205,15 +214,16 @@ def clean_json(value: Any, depth: int = 0) -> Any:
         case int():
             if not INT_MIN <= value <= INT_MAX:
                 raise BadValue("range", "whole numbers must fit into 64 bits")
-            return value
+            return int(value)
         case float():
-            if not math.isfinite(value):
-                raise BadValue("finite", "numbers must be finite")
-            return value
+            return clean_float(value)
         case list() | tuple():
             return [clean_json(item, depth + 1) for item in value]
         case dict():
-            return {_json_key(key): clean_json(item, depth + 1) for key, item in value.items()}
+            cleaned = {_json_key(key): clean_json(item, depth + 1) for key, item in value.items()}
+            if len(cleaned) != len(value):
+                raise BadValue("duplicate", "two keys are the same in normal form C")
+            return cleaned
     raise BadValue("type", "must be a JSON value")
 
 
@@ -223,8 +233,18 @@ def _json_key(key: Any) -> str:
     return clean_text(key)
 
 
-def _json(_: FieldSpec) -> Check:
-    return clean_json
+def _json(spec: FieldSpec) -> Check:
+    if spec.type is object:
+        return clean_json
+    shape, named = spec.type, spec.type.__name__ if isinstance(spec.type, type) else str(spec.type)
+
+    def check(value: Any) -> Any:
+        try:
+            return msgspec.convert(clean_json(value), shape)
+        except msgspec.ValidationError:
+            raise BadValue("type", f"must be {named.replace('typing.', '')}") from None
+
+    return check
 
 
 def _never(_: FieldSpec) -> Check:

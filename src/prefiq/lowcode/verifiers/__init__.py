@@ -11,6 +11,7 @@ from prefiq.lowcode.errors import Violation
 from prefiq.lowcode.model_spec import ModelSpec
 from prefiq.lowcode.verifiers import (
     action_parameters,
+    bounds,
     children_of,
     decimal_size,
     defaults,
@@ -18,10 +19,12 @@ from prefiq.lowcode.verifiers import (
     filters,
     index_fields,
     names,
+    options,
     references,
     status_machine,
     tables,
     text_limits,
+    validators,
 )
 from prefiq.lowcode.verifiers.context import Context
 
@@ -29,9 +32,11 @@ __all__ = ["VERIFIERS", "Context"]
 
 VERIFIERS: tuple[Callable[[ModelSpec, Context], Iterator[Violation]], ...] = (
     names.verify,
+    options.verify,
     field_type.verify,
     decimal_size.verify,
     text_limits.verify,
+    bounds.verify,
     defaults.verify,
     index_fields.verify,
     filters.verify,
@@ -39,5 +44,6 @@ VERIFIERS: tuple[Callable[[ModelSpec, Context], Iterator[Violation]], ...] = (
     references.verify,
     children_of.verify,
     action_parameters.verify,
+    validators.verify,
     tables.verify,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from prefiq.lowcode.errors import Violation
 from prefiq.lowcode.model_spec import ModelSpec
+from prefiq.lowcode.reader import hints_of
 from prefiq.lowcode.verifiers.context import Context
 
 
@@ -37,13 +38,30 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                 f"{model.name} declares {model.parent_column}, which Prefiq adds",
                 "leave the field out",
             )
-        if context.parents.setdefault(model.cls, spec.qualified) != spec.qualified:
+        if "version" in model.cls.__struct_fields__:
+            yield Violation(
+                "children_of",
+                spec.qualified,
+                child.name,
+                f"{model.name} is an entity, with a version of its own",
+                "derive it from Child",
+            )
+        held = f"{spec.qualified}.{child.name}"
+        if context.parents.setdefault(model.cls, held) != held:
             yield Violation(
                 "children_of",
                 spec.qualified,
                 child.name,
                 f"{model.name} already belongs to {context.parents[model.cls]}",
-                "derive a class for each parent",
+                "derive a class for each field that holds some",
+            )
+        if hints_of(spec.cls).get(child.name) != list[model.cls]:  # type: ignore[name-defined]
+            yield Violation(
+                "children_of",
+                spec.qualified,
+                child.name,
+                "its annotation does not say what it holds",
+                f"annotate it list[{model.name}]",
             )
     for name, decl in spec.cls.__prefiq_fields__.items():
         if decl.child is not None and not hasattr(decl.child, "__prefiq_fields__"):

@@ -23,17 +23,20 @@ class Context:
         open_world: Whether references to unlisted models are allowed.
         tables: Table → model that has it.
         paths: Path → model that has it.
-        parents: Child class → its parent.
+        parents: Child class → the parent's field that holds it.
     """
 
     catalog: Catalog
     open_world: bool = False
-    tables: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, ModelSpec] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
     parents: dict[type, str] = field(default_factory=dict)
 
 
 def all_fields(spec: ModelSpec) -> Iterator[tuple[str, FieldSpec]]:
-    """The model's fields with their names for messages."""
+    """The model's fields and the parameters of its actions, with their names for messages."""
     for declared in spec.fields:
         yield declared.name, declared
+    for action in spec.actions:
+        for parameter in action.parameters:
+            yield f"{action.name}({parameter.name})", parameter

@@ -12,6 +12,16 @@ from prefiq.lowcode.verifiers.context import Context, all_fields
 MOST_DIGITS = 18
 
 
+def possible(precision: int | None, scale: int | None) -> bool:
+    """Whether there are decimals of this size."""
+    return (
+        precision is not None
+        and scale is not None
+        and 0 <= scale <= precision <= MOST_DIGITS
+        and precision != 0
+    )
+
+
 def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
     """Decimals without digits, or with impossible ones."""
     del context
@@ -24,9 +34,11 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                     spec.qualified,
                     name,
                     "a Decimal needs its number of digits",
-                    "say precision=12, scale=2",
+                    "annotate it Annotated[Decimal, field(precision=12, scale=2)]"
+                    if "(" in name
+                    else "say precision=12, scale=2",
                 )
-            elif not 0 <= scale <= precision <= MOST_DIGITS or precision == 0:
+            elif not possible(precision, scale):
                 yield Violation(
                     "decimal_size",
                     spec.qualified,

@@ -6,8 +6,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from prefiq.lowcode.errors import Violation
-from prefiq.lowcode.model_spec import SORTABLE, ModelSpec
+from prefiq.lowcode.model_spec import SORTABLE, FieldSpec, ModelSpec
 from prefiq.lowcode.verifiers.context import Context
+
+# MariaDB keeps 3072 bytes of a key, 4 for each character; the tenant in front takes its part.
+LONGEST = 2800
 
 
 def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
@@ -33,6 +36,15 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                     f"{name} cannot be indexed",
                     "index another field",
                 )
+        size = sum(_bytes(known[name]) for name in index.fields if name in known)
+        if size > LONGEST:
+            yield Violation(
+                "index_fields",
+                spec.qualified,
+                index.name,
+                f"its key has up to {size} bytes, more than {LONGEST}",
+                "lower max_length, or index fewer fields",
+            )
         if len(set(index.fields)) != len(index.fields) or not index.fields:
             yield Violation(
                 "index_fields",
@@ -62,6 +74,10 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
             f"label names {spec.label_field}",
             _nearest(spec.label_field, known),
         )
+
+
+def _bytes(field: FieldSpec) -> int:
+    return 4 * (field.max_length or 0) if field.kind == "str" else 16
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

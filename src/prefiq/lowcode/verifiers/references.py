@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from typing import get_args
 
 from prefiq.lowcode.errors import Violation
+from prefiq.lowcode.field import OnDelete
 from prefiq.lowcode.model_spec import ModelSpec
 from prefiq.lowcode.verifiers.context import Context
+
+ON_DELETE: tuple[str, ...] = get_args(OnDelete)
 
 
 def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
@@ -14,6 +19,30 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
     for field in spec.fields:
         if field.ref is None:
             continue
+        if not field.name.endswith("_id"):
+            yield Violation(
+                "references",
+                spec.qualified,
+                field.name,
+                "include= could not tell the row from its id",
+                f"call the field {field.name}_id",
+            )
+        if field.ref.on_delete not in ON_DELETE:
+            yield Violation(
+                "references",
+                spec.qualified,
+                field.name,
+                "on_delete is unknown",
+                f"say one of {', '.join(ON_DELETE)}",
+            )
+        if field.ref.on_delete == "set_null" and not field.nullable:
+            yield Violation(
+                "references",
+                spec.qualified,
+                field.name,
+                "set_null needs None to be a value",
+                "annotate it UUID | None",
+            )
         target = context.catalog.get(field.ref.model) if field.ref.model else None
         named = field.ref.target if isinstance(field.ref.target, str) else field.ref.target.__name__
         if target is None:
@@ -23,7 +52,7 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                     spec.qualified,
                     field.name,
                     f"{named} belongs to no listed module",
-                    "list its module in APPS, and require its distribution",
+                    _advice(field.ref.target, context),
                 )
             continue
         if spec.scope == "shared" and target.scope == "tenant":
@@ -34,15 +63,23 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                 f"a shared row cannot refer to {named}, whose rows belong to tenants",
                 'say scope="tenant", or refer to a shared model',
             )
-        if field.ref.on_delete == "set_null" and not field.nullable:
+        if spec.scope == "tenant" and target.scope == "shared" and field.ref.on_delete != "restrict":
             yield Violation(
                 "references",
                 spec.qualified,
                 field.name,
-                "set_null needs None to be a value",
-                "annotate it UUID | None",
+                f"deleting a shared {named} would reach into every tenant",
+                'say on_delete="restrict"',
             )
     yield from _include_names(spec)
+
+
+def _advice(target: type | str, context: Context) -> str:
+    if isinstance(target, str):
+        near = difflib.get_close_matches(target, [model.qualified for model in context.catalog], 1)
+        if near:
+            return f"did you mean {near[0]}?"
+    return "list its module in APPS, and require its distribution"
 
 
 def _include_names(spec: ModelSpec) -> Iterator[Violation]:

@@ -14,17 +14,18 @@ LONGEST = 48
 
 def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
     """Two models with one table or one path."""
-    tables = context.tables
-    for model in (spec, *(child.model for child in spec.children)):
-        owner = tables.setdefault(model.table, model.qualified)
-        if owner != model.qualified:
-            yield Violation(
-                "tables", spec.qualified, "", f"{owner} has the table {model.table}", "rename one of them"
-            )
-        if len(model.table) > LONGEST:
-            yield Violation(
-                "tables", spec.qualified, "", f"{model.table} is too long for a table", "shorten its name"
-            )
+    first = context.tables.setdefault(spec.table, spec)
+    if first.cls is not spec.cls:
+        named = f"{first.cls.__module__}.{first.cls.__qualname__}"
+        yield Violation(
+            "tables", spec.qualified, "", f"{named} has the table {spec.table}", "rename one of them"
+        )
+    if len(spec.table) > LONGEST:
+        yield Violation(
+            "tables", spec.qualified, "", f"{spec.table} is too long for a table", "shorten its name"
+        )
+    if not spec.remote:
+        return
     owner = context.paths.setdefault(spec.path, spec.qualified)
     if owner != spec.qualified:
         yield Violation("tables", spec.qualified, "", f"{owner} has the path {spec.path}", 'say plural="…"')
