@@ -14,7 +14,7 @@ from prefiq.contracts.paging import Page, PagedResult
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["IAction", "IDomainService"]
+__all__ = ["HistoryRecord", "IAction", "IDomainService"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)

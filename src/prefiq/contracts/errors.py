@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from prefiq.errors import PrefiqError
 
@@ -27,6 +28,9 @@ __all__ = [
     "ValidationFailed",
 ]
 
+FRAGMENT = "!$&'()*+,;=:@"
+"""What may stand in a URI fragment as it is, beside letters and digits (RFC 3986, section 3.5)."""
+
 
 class NoScope(PrefiqError):
     """Code that needs a tenant ran outside any scope."""
@@ -44,7 +48,9 @@ class ScopeClosed(PrefiqError):
     fix = "open a new scope for work that outlives a request"
 
     def __init__(self, contract: object = None) -> None:
-        self.where = f"resolving {getattr(contract, '__name__', contract)}"
+        if contract is not None:
+            name = contract.__name__ if isinstance(contract, type) else str(contract)
+            self.where = f"resolving {name}"
 
 
 class TenantNotBound(PrefiqError):
@@ -110,7 +116,7 @@ class FieldError:
     def pointer(self) -> str:
         """The field as a JSON Pointer fragment (RFC 6901, section 6)."""
         parts = self.field.split(".") if self.field else []
-        return "#" + "".join("/" + p.replace("~", "~0").replace("/", "~1") for p in parts)
+        return "#" + "".join("/" + quote(p.replace("~", "~0").replace("/", "~1"), FRAGMENT) for p in parts)
 
 
 class ValidationFailed(PrefiqError):
@@ -137,7 +143,7 @@ class Refused(PrefiqError):
     Args:
         field: The field or parameter that the rule speaks of; empty for the whole.
         message: One sentence for people.
-        code: Stable word for programs.
+        reason: Stable word for programs.
     """
 
     code: ClassVar[str] = "PFQ513"

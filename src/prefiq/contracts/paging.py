@@ -22,6 +22,9 @@ class Page:
         sort: Field names, ``-name`` for descending; empty for the model's ``order_by``.  NULL is smaller
             than every value.  The id is always the last key, so an order is total.
         count: Whether to count all rows that match.
+
+    Raises:
+        ValueError: No list has such a part; what a request asks for is checked before.
     """
 
     limit: int = 50
@@ -29,6 +32,15 @@ class Page:
     after: tuple[object, ...] | None = None
     sort: tuple[str, ...] = ()
     count: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:  # SQLite takes a negative limit for none
+            raise ValueError("limit must be 1 or more")
+        if self.offset < 0 or (self.offset and self.after is not None):
+            raise ValueError("offset must be 0 or more, and 0 with after")
+        sort: object = self.sort
+        if isinstance(sort, str):
+            raise TypeError('sort must be a tuple of names: sort=("code",)')
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,12 @@ class Actor:
     permissions: tuple[str, ...] = ()
     name: str = ""
 
+    def __post_init__(self) -> None:
+        # A text would be taken letter by letter, and the "*" of "projects.*" covers everything.
+        permissions: object = self.permissions
+        if isinstance(permissions, str):
+            raise TypeError('permissions must be a tuple of patterns: ("projects.*",)')
+
 
 NOBODY = Actor("anonymous")
 
@@ -111,7 +117,7 @@ NOBODY = Actor("anonymous")
 class Scope:
     """One request, job or command: tenant, actor and the objects built for it.
 
-    ``scope[IDomainService[Project]]`` resolves a contract.  Use it as a context manager: leaving it
+    ``scope[IDomainService[Project]]`` resolves a contract.  Use it as a context manager, once: leaving it
     closes what was opened in it, in reverse order.
 
     Args:
@@ -125,6 +131,7 @@ class Scope:
 
     __slots__ = (
         "_closers",
+        "_entered",
         "_resolve",
         "actor",
         "closed",
@@ -154,6 +161,7 @@ class Scope:
         self.instances: dict[Any, Any] = {}
         self.closed = False
         self.previous: Scope | None = None
+        self._entered = False
         self._resolve = resolve
         self._closers: list[Callable[[], None]] = []
 
@@ -180,38 +188,52 @@ class Scope:
         raise TenantNotBound
 
     def on_close(self, close: Callable[[], None]) -> None:
-        """Call ``close`` when the scope ends; the last one registered is called first."""
+        """Call ``close`` when the scope ends; the last one registered is called first.
+
+        Raises:
+            ScopeClosed: The scope has ended, so nothing would call it.
+        """
+        if self.closed:
+            raise ScopeClosed
         self._closers.append(close)
 
     def close(self) -> None:
         """End the scope; every closer is called, their errors are raised together afterwards."""
         if self.closed:
             return
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         while self._closers:
             try:
                 self._closers.pop()()
-            except Exception as error:  # noqa: BLE001  one failing close must not keep the rest open
+            except BaseException as error:  # noqa: BLE001  one failing close must not keep the rest open
                 errors.append(error)
         self.closed = True
         self.instances.clear()
         if len(errors) == 1:
             raise errors[0]
         if errors:
-            raise ExceptionGroup("several resources failed to close", errors)
+            raise BaseExceptionGroup("several resources failed to close", errors)
 
     def __enter__(self) -> Self:
-        self.previous = _CURRENT.get()
+        if self.closed:
+            raise ScopeClosed
+        if self._entered:
+            # Its second exit would leave it, closed, as the current one.
+            raise RuntimeError("this scope is entered already; open another one")
+        self._entered = True
+        self.previous = current_scope_or_none()
         _CURRENT.set(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Not by token: a fixture or generator may leave the scope in another context than it entered.
-        if _CURRENT.get() is self:
-            _CURRENT.set(self.previous)
-        self.close()
+        try:
+            self.close()  # still the current one: what is closed may ask for the tenant and the request's id
+        finally:
+            # Not by token: a fixture or generator may leave the scope in another context than it entered.
+            if _CURRENT.get() is self:
+                _CURRENT.set(_open(self.previous))
 
     def __repr__(self) -> str:
         return f"Scope({self.tenancy!r}, actor={self.actor.id!r})"
@@ -226,7 +248,7 @@ def current_scope() -> Scope:
     Raises:
         NoScope: None is open.
     """
-    scope = _CURRENT.get()
+    scope = current_scope_or_none()
     if scope is None:
         raise NoScope
     return scope
@@ -234,4 +256,13 @@ def current_scope() -> Scope:
 
 def current_scope_or_none() -> Scope | None:
     """The scope that this code runs in, or None; for logging."""
-    return _CURRENT.get()
+    scope = _CURRENT.get()
+    return scope if scope is None or not scope.closed else _open(scope)
+
+
+def _open(scope: Scope | None) -> Scope | None:
+    # A scope that was left in another context, or out of order, stays behind as the current one.  It has
+    # ended, and its tenant must not be taken for the present one.
+    while scope is not None and scope.closed:
+        scope = scope.previous
+    return scope
