@@ -10,11 +10,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from prefiq.contracts import ITransactions, Scope
 from prefiq.foundation.inject import Injected, injected
+from prefiq.lowcode import DeclarationError
 
 __all__ = ["EntityChanged", "Events", "Subscription", "Subscriptions", "subscribe"]
 
@@ -60,7 +62,7 @@ class Subscription:
 
     Args:
         event: Class of the events wanted.
-        model: Only events about this model, for ``EntityChanged``.
+        model: Only events about this model and those that derive from it, for ``EntityChanged``.
         action: Only this action, for ``EntityChanged``; empty for every one.
         after_commit: Whether it runs after the commit instead of in the transaction.
         batch: Whether it takes a sequence of events instead of one.
@@ -87,20 +89,32 @@ def subscribe(
     taken from the scope.
 
     Args:
-        event: Class of the events wanted, for example ``EntityChanged``.
-        model: Only events about this model.
+        event: Class of the events wanted, for example ``EntityChanged``; those of its subclasses come too.
+        model: Only events about this model, or a mixin or base: then about every model that derives from it.
         action: Only this action: ``"created"``, ``"updated"``, ``"deleted"`` or an action's name.
         after_commit: Run after the commit; what it raises is logged, for nothing can be undone any more.
         batch: Take all events of one use case at once.
+
+    Raises:
+        DeclarationError: A model or an action is asked of events that have none.
     """
+    if (model is not None or action) and not issubclass(event, EntityChanged):
+        raise DeclarationError(
+            f"{event.__name__} has neither model nor action",
+            fix="subscribe to EntityChanged, or to the event alone",
+        )
+    wanted = Subscription(event, model, action, after_commit, batch)
 
     def mark(function: F) -> F:
-        function.__prefiq_subscription__ = Subscription(  # type: ignore[attr-defined]
-            event, model, action, after_commit, batch
-        )
+        function.__prefiq_subscriptions__ = (wanted, *subscriptions_of(function))  # type: ignore[attr-defined]
         return function
 
     return mark
+
+
+def subscriptions_of(function: object) -> tuple[Subscription, ...]:
+    """What a function was marked with, the outermost mark first."""
+    return getattr(function, "__prefiq_subscriptions__", ())
 
 
 class Subscriptions:
@@ -108,17 +122,38 @@ class Subscriptions:
 
     Args:
         functions: Functions marked by ``subscribe``, in the order of their modules.
+
+    Raises:
+        DeclarationError: A function is not marked, or what it wants cannot be read.
     """
 
     def __init__(self, functions: Iterable[Callable[..., None]] = ()) -> None:
-        self._by_event: dict[type, list[tuple[Subscription, Injected]]] = {}
+        self._all: list[tuple[Subscription, Injected]] = []
+        self._by_event: dict[type, tuple[tuple[Subscription, Injected], ...]] = {}
         for function in functions:
-            wanted: Subscription = function.__prefiq_subscription__  # type: ignore[attr-defined]
-            self._by_event.setdefault(wanted.event, []).append((wanted, injected(function, taken=1)))
+            marks = subscriptions_of(function)
+            if not marks:
+                raise DeclarationError(
+                    f"{getattr(function, '__qualname__', function)} is not a subscriber",
+                    fix="mark it with @subscribe(…)",
+                )
+            handler = injected(function, taken=1)
+            self._all.extend((wanted, handler) for wanted in marks)
 
     def to(self, event: type) -> Sequence[tuple[Subscription, Injected]]:
         """The subscribers to a class of events, in order."""
-        return self._by_event.get(event, ())
+        found = self._by_event.get(event)
+        if found is None:
+            found = tuple(entry for entry in self._all if issubclass(event, entry[0].event))
+            self._by_event[event] = found
+        return found
+
+    def to_any(self, events: Sequence[object]) -> Sequence[tuple[Subscription, Injected]]:
+        """The subscribers to one of these events, in order, each once."""
+        kinds = {type(event) for event in events}
+        if len(kinds) == 1:
+            return self.to(kinds.pop())
+        return [entry for entry in self._all if any(issubclass(kind, entry[0].event) for kind in kinds)]
 
 
 class Events:
@@ -137,14 +172,12 @@ class Events:
 
     def publish(self, *events: object) -> None:
         """Tell the subscribers: those in the transaction now, the others once it has committed."""
-        if not events:
-            return
-        for wanted, handler in self._subscriptions.to(type(events[0])):
+        for wanted, handler in self._subscriptions.to_any(events):
             matching = [event for event in events if _matches(wanted, event)]
             if not matching:
                 continue
             if wanted.after_commit:
-                self._transactions.after_commit(lambda w=wanted, h=handler, m=matching: self._later(w, h, m))
+                self._transactions.after_commit(partial(self._later, wanted, handler, matching))
             else:
                 self._deliver(wanted, handler, matching)
 
@@ -156,18 +189,19 @@ class Events:
                 handler(self._scope, event)
 
     def _later(self, wanted: Subscription, handler: Injected, events: Sequence[object]) -> None:
-        try:
-            self._deliver(wanted, handler, events)
-        except Exception:
-            # The business is committed: an answer that says otherwise would be a lie.
-            logger.exception("a subscriber failed after the commit: %s", handler.name)
+        for part in [events] if wanted.batch else [[event] for event in events]:
+            try:
+                self._deliver(wanted, handler, part)
+            except Exception:
+                # The business is committed: an answer that says otherwise would be a lie.
+                logger.exception("a subscriber failed after the commit: %s", handler.name)
 
 
 def _matches(wanted: Subscription, event: object) -> bool:
-    if wanted.model is None and not wanted.action:
+    if not isinstance(event, wanted.event):
+        return False
+    if not isinstance(event, EntityChanged):
         return True
-    return (
-        isinstance(event, EntityChanged)
-        and (wanted.model is None or event.model is wanted.model)
-        and (not wanted.action or event.action == wanted.action)
+    return (wanted.model is None or issubclass(event.model, wanted.model)) and (
+        not wanted.action or event.action == wanted.action
     )

@@ -12,7 +12,7 @@ import msgspec
 from prefiq.contracts import IDomain, Scope
 from prefiq.foundation.entity import Entity
 from prefiq.foundation.events import EntityChanged, subscribe
-from prefiq.lowcode import Catalog, ModelMeta, field, index
+from prefiq.lowcode import Catalog, ChildSpec, FieldSpec, ModelMeta, field, index
 
 __all__ = ["HistoryEntry", "record_history"]
 
@@ -52,7 +52,7 @@ def record_history(
         spec = catalog[event.model]
         if not spec.audit or not event.tenant:
             continue
-        hidden = frozenset(f.name for f in spec.fields if f.hidden)
+        taken = next((a.parameters for a in spec.actions if a.name == event.action), ())
         entries.append(
             HistoryEntry(
                 model=event.name,
@@ -62,8 +62,8 @@ def record_history(
                 actor_name=scope.actor.name,
                 action=event.action,
                 entity_version=event.version,
-                changes=_plain(event.changes, hidden),
-                arguments=_plain(event.arguments, frozenset()),
+                changes=_plain(event.changes, spec.fields, spec.children),
+                arguments=_plain(event.arguments, taken),
             )
         )
     if len(entries) == 1:
@@ -72,8 +72,15 @@ def record_history(
         history.save_many(entries)
 
 
-def _plain(values: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
-    return {
-        name: HIDDEN if name in hidden else msgspec.to_builtins(value)
-        for name, value in values.items()
-    }
+def _plain(
+    values: Mapping[str, Any], fields: Sequence[FieldSpec], children: Sequence[ChildSpec] = ()
+) -> dict[str, Any]:
+    """The values as JSON, without those of hidden fields, in rows of children too."""
+    hidden = {f.name for f in fields if f.hidden}
+    plain = {name: HIDDEN if name in hidden else msgspec.to_builtins(value) for name, value in values.items()}
+    for child in children:
+        secret = {f.name for f in child.model.fields if f.hidden}
+        before_and_after: Any = plain.get(child.name, ())
+        for row in (row for rows in before_and_after for row in rows or ()):
+            row.update(dict.fromkeys(secret, HIDDEN))
+    return plain
