@@ -4,8 +4,10 @@ A migration is made by comparing a module's models with what its migrations so f
 module's package, and is applied once to each database.  Imports ``application`` and what stands below it.
 """
 
+from prefiq.migrations.develop import Developed, migrate_from_declarations
 from prefiq.migrations.diff import GivenRenames, Renamed, Renames, diff
-from prefiq.migrations.loader import ModulePart, folder_of, load
+from prefiq.migrations.drift import drift
+from prefiq.migrations.loader import ModulePart, folder_of, load, parts_of
 from prefiq.migrations.maker import Draft, changes_of, check_models, draft, make
 from prefiq.migrations.migration import LoadedMigration, Migration
 from prefiq.migrations.operations import (
@@ -23,6 +25,7 @@ from prefiq.migrations.operations import (
 )
 from prefiq.migrations.planning import Plan, plan
 from prefiq.migrations.runner import Done, ModuleStatus, apply, check, sql, status
+from prefiq.migrations.seeds import Seeded, pending_seeds, run_seeds
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema
 from prefiq.migrations.steps import Steps
 from prefiq.migrations.tables import schema_of
@@ -32,6 +35,7 @@ __all__ = [
     "AddIndex",
     "AlterField",
     "CreateModel",
+    "Developed",
     "Done",
     "Draft",
     "DropField",
@@ -54,6 +58,7 @@ __all__ = [
     "Renames",
     "RunSteps",
     "Schema",
+    "Seeded",
     "Steps",
     "apply",
     "changes_of",
@@ -61,10 +66,15 @@ __all__ = [
     "check_models",
     "diff",
     "draft",
+    "drift",
     "folder_of",
     "load",
     "make",
+    "migrate_from_declarations",
+    "parts_of",
+    "pending_seeds",
     "plan",
+    "run_seeds",
     "schema_of",
     "sql",
     "status",

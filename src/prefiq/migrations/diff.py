@@ -9,6 +9,7 @@ from typing import Any
 
 from prefiq.errors import PrefiqError
 from prefiq.lowcode.field import MISSING
+from prefiq.lowcode.model_spec import snake
 from prefiq.migrations.errors import BadOperation, NeedsDefault, UnsupportedChange
 from prefiq.migrations.operations import (
     AddField,
@@ -141,7 +142,6 @@ class _Comparison:
         self.fills, self.renames, self.is_empty = fills, renames, is_empty
         self.faults: list[PrefiqError] = []
         self.origin: dict[str, ModelState] = {model.qualified: model for model in self.before}
-        self.renamed_to: dict[str, set[str]] = {}
 
     def run(self) -> tuple[list[Operation], list[PrefiqError]]:
         renamed_models = list(self._rename_models())
@@ -214,9 +214,24 @@ class _Comparison:
         for alike, field, other in pairs:
             if field.name in used or other.name in used or impossible(field, other):
                 continue
-            if self.renames(Renamed(new.qualified, field.name, other.name, alike > 0)):
+            if self._follows(field, other, new) or self.renames(
+                Renamed(new.qualified, field.name, other.name, alike > 0)
+            ):
                 used |= {field.name, other.name}
                 yield RenameField(new.name, field.name, other.name)
+
+    def _follows(self, old: FieldState, new: FieldState, model: ModelState) -> bool:
+        """Whether it is a child's column of its parent, which was renamed: nobody needs to be asked."""
+        if old.ref is None or new.ref is None or old.ref.model != new.ref.model:
+            return False
+        parent = self.origin.get(new.ref.model)
+        name = new.ref.model.rpartition(".")[2]
+        return (
+            parent is not None
+            and parent.name != name
+            and (old.name, new.name) == (f"{snake(parent.name)}_id", f"{snake(name)}_id")
+            and model.module == parent.module
+        )
 
     def _apply(self, model: ModelState, renaming: Iterable[RenameField]) -> ModelState:
         schema = Schema((model,))

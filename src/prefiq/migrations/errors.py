@@ -24,7 +24,8 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── DevelopmentDiffers     a development database is not on the way of the files
     ├── HistoryGap             an earlier migration is not recorded, a later one is
     ├── SchemaDrift            tables are not what the migrations made
-    └── SeedFailed             a seed raised
+    ├── SeedFailed             a seed raised
+    └── BadSeed                a seed is declared in a way that cannot work
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "BadOperation",
+    "BadSeed",
     "BrokenMigration",
     "DatabaseAhead",
     "DestructiveChange",
@@ -500,3 +502,21 @@ class SeedFailed(PrefiqError):
         self.what = f"The seed {seed} failed ({reason}); nothing of it was kept"
         self.where = f"module {module}, tenant {tenant}"
         self.fix = "look at the cause, then run the seeds again: what is done is not done twice"
+
+
+class BadSeed(PrefiqError):
+    """A seed is declared in a way that cannot work: two have one name, or it is no ``Seed`` at all.
+
+    Correct the ``seeds`` of the module's provider.
+    """
+
+    code: ClassVar[str] = "PFQ631"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, module: str, seed: str, problem: str) -> None:
+        self.module = module
+        self.seed = seed
+        self.problem = problem
+        self.what = f"The seed {seed} cannot be used: {problem}"
+        self.where = f"module {module}"
+        self.fix = "correct the seeds of its provider"

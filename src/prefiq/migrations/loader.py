@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefiq.errors import PrefiqError
 from prefiq.lowcode import ModelSpec
@@ -21,7 +22,10 @@ from prefiq.migrations.errors import BrokenMigration, DuplicateMigration, Migrat
 from prefiq.migrations.migration import LoadedMigration, Migration, checksum_of
 from prefiq.migrations.operations import Operation
 
-__all__ = ["SNAPSHOT", "ModulePart", "load", "read_folder", "read_snapshot"]
+if TYPE_CHECKING:
+    from prefiq.application import Application
+
+__all__ = ["SNAPSHOT", "ModulePart", "load", "parts_of", "read_folder", "read_snapshot"]
 
 SNAPSHOT = "snapshot.json"
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]{1,80})\.py", re.ASCII)
@@ -41,6 +45,18 @@ class ModulePart:
     name: str
     migrations: str
     specs: Sequence[ModelSpec] = ()
+
+
+def parts_of(app: Application) -> list[ModulePart]:
+    """The listed modules of an application, Prefiq's own first.
+
+    Args:
+        app: Prepared; it need not be booted.
+    """
+    return [
+        ModulePart(module.name, module.migrations, app.catalog.of_module(module.name))
+        for module in app.host.modules
+    ]
 
 
 def load(modules: Sequence[ModulePart]) -> tuple[dict[str, list[LoadedMigration]], list[PrefiqError]]:

@@ -23,13 +23,25 @@ from prefiq.migrations.steps import Ask, Call, Sql, Steps
 from prefiq.sql.dialects import engine_for
 from prefiq.sql.errors import DatabaseError
 
-__all__ = ["Done", "ModuleStatus", "apply", "check", "run_changes", "sql", "status"]
+__all__ = [
+    "WAIT",
+    "Clock",
+    "Done",
+    "ModuleStatus",
+    "apply",
+    "check",
+    "run_changes",
+    "sql",
+    "status",
+    "utc_now",
+]
 
 WAIT = 60.0
 Clock = Callable[[], datetime]
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """The time, as everybody else knows it; tests give another clock."""
     return datetime.now(UTC)
 
 
@@ -72,7 +84,7 @@ def apply(
     connection: sa.Connection,
     *,
     wait: float = WAIT,
-    clock: Clock = _now,
+    clock: Clock = utc_now,
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[Done], None] = lambda _: None,
 ) -> list[Done]:
@@ -113,7 +125,8 @@ def apply(
             text = history.record(stage.loaded, clock(), seconds, connection.dialect)
             history.run(connection, text)
             tables = plan.development.get(stage.loaded.module)
-            if tables is not None and stage.after.of_module(stage.loaded.module).same_as(tables):
+            arrived = tables is not None and stage.after.of_module(stage.loaded.module).same_as(tables)
+            if tables is not None and (arrived or not adopted):
                 history.forget_development(connection, stage.loaded.module)
         done.append(Done(stage.loaded, seconds, adopted))
         report(done[-1])
@@ -173,7 +186,7 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
         EngineNotServed: The engine cannot be migrated yet.
     """
     renderer = renderer_for(engine)
-    moment = now or _now()
+    moment = now or utc_now()
     lines: list[str] = []
     for stage in plan.pending:
         loaded = stage.loaded

@@ -1,0 +1,46 @@
+"""Whether the tables of a database are what the migrations made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from prefiq.migrations.dialects import renderer_for
+from prefiq.migrations.errors import SchemaDrift
+from prefiq.migrations.snapshot import Schema
+
+__all__ = ["drift"]
+
+
+def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
+    """Tables that are not as they should be.
+
+    What should be is made in a scratch database of the same engine and looked at in the same way, so that an
+    engine's own way of telling a type never counts as a difference.
+
+    Args:
+        connection: The database.
+        schema: What should be there, ``plan(…).present``; tables of others are not looked at.
+    """
+    renderer = renderer_for(connection.dialect.name)
+    found: list[SchemaDrift] = []
+    for table, expected in renderer.expected(schema).items():
+        actual = renderer.fingerprint(connection, table)
+        if not actual:
+            found.append(SchemaDrift(table, ["it is missing"]))
+        elif differences := _differences(expected, actual):
+            found.append(SchemaDrift(table, differences))
+    return found
+
+
+def _differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
+    differences: list[str] = []
+    for part in sorted(expected.keys() | actual.keys()):
+        if part not in actual:
+            differences.append(f"{part} is missing")
+        elif part not in expected:
+            differences.append(f"{part} was added")
+        elif expected[part] != actual[part]:
+            differences.append(f"{part} is {actual[part]} in place of {expected[part]}")
+    return differences
