@@ -10,17 +10,18 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prefiq.application import Application
-    from prefiq.migrations.loader import ModulePart
-    from prefiq.migrations.runner import Done, ModuleStatus
+    from prefiq.migrations import Done, ModulePart, ModuleStatus
     from prefiq.sql import ConnectionManager
 
 __all__ = [
     "apply",
     "check_at_head",
     "check_files",
+    "develop",
     "manager_of",
     "parts",
     "planned",
+    "run_seeds",
     "statements",
     "status",
     "tenant_keys",
@@ -29,7 +30,7 @@ __all__ = [
 
 def parts(app: Application) -> list[ModulePart]:
     """The listed modules, as far as migrations are concerned."""
-    from prefiq.migrations.loader import ModulePart
+    from prefiq.migrations import ModulePart
 
     found = []
     for module in app.host.modules:
@@ -61,7 +62,7 @@ def check_at_head(app: Application) -> None:
     Raises:
         prefiq.errors.PrefiqError: It has not, or it cannot be reached.
     """
-    from prefiq.migrations.runner import check
+    from prefiq.migrations import check
 
     with _looking(app) as connection:
         check(parts(app), connection)
@@ -74,19 +75,19 @@ def check_files(app: Application) -> None:
         prefiq.errors.Faults: ``ModelChanged`` and the like.
     """
     from prefiq.errors import Faults
-    from prefiq.migrations.maker import check
+    from prefiq.migrations import check_models
 
-    faults = check(parts(app), app.catalog)
+    faults = check_models(parts(app), app.catalog)
     if faults:
         raise Faults("The migrations are not what the models say", faults)
 
 
 def status(app: Application) -> list[ModuleStatus]:
     """Where each module's tables stand."""
-    from prefiq.migrations import runner
+    from prefiq.migrations import status
 
     with _looking(app) as connection:
-        return runner.status(parts(app), connection)
+        return status(parts(app), connection)
 
 
 def planned(app: Application) -> list[dict[str, Any]]:
@@ -104,13 +105,13 @@ def planned(app: Application) -> list[dict[str, Any]]:
 
 def statements(app: Application) -> str:
     """What ``run migrate`` would run, as SQL."""
-    from prefiq.migrations import runner
+    from prefiq.migrations import sql
 
-    return runner.sql(_plan(app), app.settings.database.engine)
+    return sql(_plan(app), app.settings.database.engine)
 
 
 def _plan(app: Application) -> Any:
-    from prefiq.migrations.plan import plan
+    from prefiq.migrations import plan
     from prefiq.sql.errors import DatabaseMissing
 
     try:
@@ -122,11 +123,10 @@ def _plan(app: Application) -> Any:
 
 def apply(app: Application, report: Callable[[Done], None]) -> list[Done]:
     """Apply what is pending; makes the database where there is none."""
-    from prefiq.migrations import runner
-    from prefiq.migrations.plan import plan
+    from prefiq.migrations import apply, plan
 
     with manager_of(app).schema_connection() as connection:
-        return runner.apply(plan(parts(app), connection), connection, report=report)
+        return apply(plan(parts(app), connection), connection, report=report)
 
 
 def tenant_keys(app: Application) -> list[str]:

@@ -14,7 +14,8 @@ The tree::
     ├── ServerDidNotStart      the server that a command started did not answer
     ├── UnknownModule          a name that is none of the listed modules
     ├── ScriptFailed           what was typed for ``prefiq shell`` raised
-    └── SingleTenant           an installation for one tenant takes no second
+    ├── SingleTenant           an installation for one tenant takes no second
+    └── NotWritable            a module's package is no place for a new file
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "MissingExtra",
     "NoModules",
     "NotAnApplication",
+    "NotWritable",
     "OnlyInDevelopment",
     "ScriptFailed",
     "ServerDidNotStart",
@@ -277,3 +279,24 @@ class SingleTenant(PrefiqError):
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         self.where = f"TENANCY=single, TENANT={tenant}"
+
+
+class NotWritable(PrefiqError):
+    """A migration belongs into its module's own package, and that is not a place to write to.
+
+    Make migrations where the module is developed: in its checkout, installed with ``pip install -e``.
+
+    Args:
+        module: The module.
+        reason: Why its package does not serve.
+    """
+
+    code: ClassVar[str] = "PFQ812"
+    exit_code: ClassVar[int] = 3
+    fix = "run this in the module's checkout: pip install -e PATH"
+
+    def __init__(self, module: str, reason: str) -> None:
+        self.module = module
+        self.reason = reason
+        self.what = f"No migration can be written for this module: {reason}"
+        self.where = f"module {module}"

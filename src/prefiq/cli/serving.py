@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import Settings
 
-__all__ = ["APP", "application_asgi", "make_app", "serve", "uvicorn_config"]
+__all__ = ["APP", "application_asgi", "make_app", "serve", "server_options"]
 
 APP = "prefiq.cli.core.server:app"
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
@@ -92,29 +92,17 @@ def adopt_server_logs() -> None:
         logger.propagate = True
 
 
-def uvicorn_config(app: Any, settings: Settings, **options: Any) -> Any:
-    """How uvicorn serves Prefiq.
-
-    Args:
-        app: An ASGI app or its import path.
-        settings: The application's.
-        options: Further options of ``uvicorn.Config``.
-    """
-    with needs_extra("server"):
-        import uvicorn
-
-    return uvicorn.Config(
-        app,
-        log_config=None,  # ours is configured already, and takes uvicorn's records too
-        log_level=settings.log_level.lower(),
-        lifespan="on",
-        server_header=False,
-        date_header=True,
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves Prefiq, as options of ``uvicorn.run`` and ``uvicorn.Config``."""
+    return {
+        "log_config": None,  # ours is configured already, and takes uvicorn's records too
+        "log_level": settings.log_level.lower(),
+        "lifespan": "on",
+        "server_header": False,
         # Nobody's word on who asks is believed unless the operator names the proxy.
-        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", ""),
-        timeout_graceful_shutdown=int(settings.request_timeout),
-        **options,
-    )
+        "forwarded_allow_ips": os.environ.get("FORWARDED_ALLOW_IPS", ""),
+        "timeout_graceful_shutdown": int(settings.request_timeout),
+    }
 
 
 def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: bool) -> int:
@@ -129,23 +117,15 @@ def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: boo
     Returns:
         The exit code: 0 after an orderly end, 1 where the server could not start.
     """
-    config = uvicorn_config(APP, settings, workers=workers, reload=reload)
-    from uvicorn import Server
-    from uvicorn.supervisors import ChangeReload, Multiprocess
+    import uvicorn
 
     adopt_server_logs()
-    server = Server(config)
+    sys.stdout.flush()
     try:
-        if config.should_reload:
-            ChangeReload(config, target=server.run, sockets=[bound]).run()
-        elif workers > 1:
-            Multiprocess(config, target=server.run, sockets=[bound]).run()
-        else:
-            server.run(sockets=[bound])
-            return 0 if server.started else 1
+        uvicorn.run(APP, fd=bound.fileno(), workers=workers, reload=reload, **server_options(settings))
     except KeyboardInterrupt:
-        pass  # how a server on a terminal is ended
-    finally:
-        bound.close()
-        sys.stdout.flush()
+        return 0  # how a server on a terminal is ended
+    except SystemExit as end:
+        # uvicorn's own codes say that the server could not start, which is told already.
+        return 0 if not end.code else 1
     return 0

@@ -5,6 +5,16 @@ Imports everything below ``application``.  A module's own checks take the prepar
 """
 
 from prefiq.doctor.boot import BootDiagnosis, examine_boot
+from prefiq.doctor.database import examine_database
 from prefiq.doctor.finding import Finding, exit_code_of, findings_of
+from prefiq.doctor.sanity import read_each_model
 
-__all__ = ["BootDiagnosis", "Finding", "examine_boot", "exit_code_of", "findings_of"]
+__all__ = [
+    "BootDiagnosis",
+    "Finding",
+    "examine_boot",
+    "examine_database",
+    "exit_code_of",
+    "findings_of",
+    "read_each_model",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import logging
 import sys
@@ -56,7 +57,13 @@ def _names(app: Any, scope: Any) -> dict[str, Any]:
     for spec in app.catalog:
         models.setdefault(spec.cls.__name__, []).append(spec.cls)
     unique = {name: classes[0] for name, classes in models.items() if len(classes) == 1}
-    own = {"app": app, "scope": scope, "catalog": app.catalog, "IDomain": IDomain, "IDomainService": IDomainService}
+    own = {
+        "app": app,
+        "scope": scope,
+        "catalog": app.catalog,
+        "IDomain": IDomain,
+        "IDomainService": IDomainService,
+    }
     return {"__name__": "__console__", **unique, **own}
 
 
@@ -72,10 +79,8 @@ def _run(code: str, names: dict[str, Any]) -> None:
 def _talk(names: dict[str, Any], tenant: str) -> None:
     import code
 
-    try:
+    with contextlib.suppress(ImportError):  # not on every platform
         import readline  # noqa: F401  arrow keys and history
-    except ImportError:  # not on every platform
-        pass
     public = ", ".join(sorted(name for name in names if not name.startswith("_")))
     code.interact(f"Tenant {tenant}.  Names: {public}", local=names, exitmsg="")
 

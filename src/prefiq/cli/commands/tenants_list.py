@@ -23,9 +23,16 @@ def command(session: Session) -> None:
             rows = [{"key": app.settings.tenant, "name": app.settings.tenant, "state": "active"}]
         else:
             rows = [
-                {"key": tenant.key, "name": tenant.name, "state": tenant.state.value, "created_at": tenant.created_at}
+                {
+                    "key": tenant.key,
+                    "name": tenant.name,
+                    "state": tenant.state.value,
+                    "created_at": tenant.created_at,
+                }
                 for tenant in app.tenants.list()
             ]
     columns = ("key", "name", "state")
     empty = "No tenants yet; prefiq tenants create KEY makes one"
-    session.answer(rows, lambda: print_table(columns, [[row[c] for c in columns] for row in rows], empty=empty))
+    session.answer(
+        rows, lambda: print_table(columns, [[row[c] for c in columns] for row in rows], empty=empty)
+    )

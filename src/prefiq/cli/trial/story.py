@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from uuid import UUID
 
 from prefiq.cli.trial.client import Answer, Client
 
-__all__ = ["Step", "Story", "Told"]
+__all__ = ["Differs", "Step", "Story", "Told"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the story.
+Step = Callable[[], None]
+"""Does one thing and raises ``Differs`` where the answer is another; its docstring is its name."""
 
-    Args:
-        name: What it shows, for people.
-        tell: Does it; raises ``AssertionError`` with what differed.
-    """
 
-    name: str
-    tell: Callable[[], None]
+class Differs(Exception):
+    """An answer is not the expected one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,78 +68,85 @@ class Story:
     def run(self) -> Iterator[Told]:
         """Take every step, also after one that differs."""
         for step in self.steps():
+            name = (step.__doc__ or "").rstrip(".")
             try:
-                step.tell()
-            except AssertionError as error:
-                yield Told(step.name, str(error))
-            except (OSError, ValueError, LookupError, TypeError) as error:
-                yield Told(step.name, f"{type(error).__name__}: {error}")
+                step()
+            except Differs as error:
+                yield Told(name, str(error))
+            except (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
+                # An answer of another shape, or none at all.
+                yield Told(name, f"{type(error).__name__}: {error}")
             else:
-                yield Told(step.name)
+                yield Told(name)
 
     def steps(self) -> list[Step]:
         """The steps, in order."""
         steps = [
-            Step("the server is alive and ready", self.health),
-            Step("GET /api/me says who asks", self.me),
-            Step("the API describes itself (OpenAPI 3.1)", self.openapi),
-            Step("without a token: 401", self.no_token),
-            Step("with a forged token: 401", self.forged),
+            self.health,
+            self.me,
+            self.openapi,
+            self.no_token,
+            self.forged,
         ]
         if "projects" in self.modules:
             steps += [
-                Step("create a project: 201, Location, ETag", self.create),
-                Step("read it back", self.read),
-                Step("unchanged since: 304", self.unchanged),
-                Step("list, newest count", self.listed),
-                Step("page through the list by cursor", self.paged),
-                Step("filter and sort", self.filtered),
-                Step("unknown parameter: 422", self.unknown_parameter),
-                Step("every field error at once: 422 with pointers", self.field_errors),
-                Step("a code that is taken: 409", self.taken),
-                Step("change one field", self.change),
-                Step("stale write: 412, nothing changed", self.stale),
-                Step("a status assigned directly is refused", self.status_assigned),
-                Step("action out of order: 409 with what is possible", self.out_of_order),
-                Step("action: activate", self.activate),
-                Step("action with a wrong body: 422", self.refused),
-                Step("action with a body: close", self.close),
-                Step("without the permission: 403", self.forbidden),
-                Step("another tenant's id answers as a missing one: 404", self.other_tenant),
-                Step("another tenant has its own list", self.own_list),
-                Step("history: who, when, what before and after", self.history),
-                Step("a task with its checklist, project included", self.include),
-                Step("a subscriber wrote a message", self.message),
-                Step("delete: 204, then 404", self.delete),
+                self.create,
+                self.read,
+                self.unchanged,
+                self.listed,
+                self.paged,
+                self.filtered,
+                self.unknown_parameter,
+                self.field_errors,
+                self.taken,
+                self.change,
+                self.stale,
+                self.status_assigned,
+                self.out_of_order,
+                self.activate,
+                self.refused,
+                self.close,
+                self.forbidden,
+                self.other_tenant,
+                self.own_list,
+                self.history,
+                self.include,
+                self.message,
+                self.delete,
             ]
         if "masters" in self.modules:
             steps += [
-                Step("countries of ISO 3166, for both tenants", self.countries),
-                Step("currencies, subdivisions, units", self.lookups),
-                Step("search by name", self.search),
-                Step("a tenant's edit of a lookup stays its own", self.edit),
+                self.countries,
+                self.lookups,
+                self.search,
+                self.edit,
             ]
         return steps
 
     # ---- the server
 
     def health(self) -> None:
+        """The server is alive and ready."""
         _is(self.anonymous.call("GET", "/livez"), 200)
         _is(self.anonymous.call("GET", "/readyz"), 200)
 
     def me(self) -> None:
+        """GET /api/me says who asks."""
         answer = _is(self.acme.call("GET", "/api/me"), 200)
         _same("tenant", answer.body["tenant"], "acme")
 
     def openapi(self) -> None:
+        """The API describes itself (OpenAPI 3.1)."""
         answer = _is(self.acme.call("GET", "/openapi.json"), 200)
         _true("openapi 3.1", answer.body["openapi"].startswith("3.1"))
 
     def no_token(self) -> None:
+        """Without a token: 401."""
         answer = _is(self.anonymous.call("GET", "/api/me"), 401)
         _true("WWW-Authenticate", "www-authenticate" in answer.headers)
 
     def forged(self) -> None:
+        """With a forged token: 401."""
         token = self.acme._token
         head, claims, mark = token.split(".")
         other = "A" if mark[0] != "A" else "B"
@@ -159,6 +162,7 @@ class Story:
         return f"/api/projects/projects/{self.project['id']}"
 
     def create(self) -> None:
+        """Create a project: 201, Location, ETag."""
         body = {"code": "STORY-1", "name": "The story", "budget": "1200.50", "starts": "2026-01-01"}
         answer = _is(self.acme.call("POST", "/api/projects/projects", body), 201)
         self.project = answer.body
@@ -169,19 +173,25 @@ class Story:
         _true("ETag", bool(answer.headers.get("etag")))
 
     def read(self) -> None:
+        """Read it back."""
         answer = _is(self.acme.call("GET", self.path), 200)
         _same("the project", answer.body, self.project)
         self.tag = answer.headers["etag"]
 
     def unchanged(self) -> None:
+        """Unchanged since: 304."""
         _is(self.acme.call("GET", self.path, if_none_match=self.tag), 304)
 
     def listed(self) -> None:
+        """List, newest count."""
         answer = _is(self.acme.call("GET", "/api/projects/projects?count=exact&limit=200"), 200)
         _same("total", answer.body["total"], self.demo + 1)
-        _true("the new one is among them", self.project["id"] in {item["id"] for item in answer.body["items"]})
+        _true(
+            "the new one is among them", self.project["id"] in {item["id"] for item in answer.body["items"]}
+        )
 
     def paged(self) -> None:
+        """Page through the list by cursor."""
         seen: list[str] = []
         path = "/api/projects/projects?limit=2"
         for _ in range(self.demo + 2):
@@ -194,6 +204,7 @@ class Story:
         _same("the order", seen, sorted(set(seen)))
 
     def filtered(self) -> None:
+        """Filter and sort."""
         answer = _is(self.acme.call("GET", "/api/projects/projects?code=STORY-1"), 200)
         _same("found", [item["code"] for item in answer.body["items"]], ["STORY-1"])
         answer = _is(self.acme.call("GET", "/api/projects/projects?starts.gte=2026-01-01&sort=-name"), 200)
@@ -201,57 +212,71 @@ class Story:
         _same("the order", names, sorted(names, reverse=True))
 
     def unknown_parameter(self) -> None:
+        """Unknown parameter: 422."""
         answer = _is(self.acme.call("GET", "/api/projects/projects?colour=red"), 422)
         _same("content type", answer.headers["content-type"], "application/problem+json")
         _same("parameter", answer.body["errors"][0]["parameter"], "colour")
 
     def field_errors(self) -> None:
+        """Every field error at once: 422 with pointers."""
         body = {"code": "not good", "budget": "-1", "colour": "red"}
         answer = _is(self.acme.call("POST", "/api/projects/projects", body), 422)
         found = {error["pointer"] for error in answer.body["errors"]}
         _same("pointers", found, {"#/code", "#/name", "#/budget", "#/colour"})
 
     def taken(self) -> None:
-        answer = _is(self.acme.call("POST", "/api/projects/projects", {"code": "STORY-1", "name": "again"}), 409)
+        """A code that is taken: 409."""
+        answer = _is(
+            self.acme.call("POST", "/api/projects/projects", {"code": "STORY-1", "name": "again"}), 409
+        )
         _same("pointer", answer.body["errors"][0]["pointer"], "#/code")
 
     def change(self) -> None:
+        """Change one field."""
         answer = _is(self.acme.call("PATCH", self.path, {"name": "The story, told"}, if_match=self.tag), 200)
         _same("name", answer.body["name"], "The story, told")
         _true("the ETag changed", answer.headers["etag"] != self.tag)
         self.project = answer.body
 
     def stale(self) -> None:
+        """Stale write: 412, nothing changed."""
         _is(self.acme.call("PATCH", self.path, {"name": "Too late"}, if_match=self.tag), 412)
         _same("name", self.acme.call("GET", self.path).body["name"], "The story, told")
 
     def status_assigned(self) -> None:
+        """A status assigned directly is refused."""
         _is(self.acme.call("PATCH", self.path, {"stage": "closed"}), 422)
         _same("stage", self.acme.call("GET", self.path).body["stage"], "draft")
 
     def out_of_order(self) -> None:
+        """Action out of order: 409 with what is possible."""
         answer = _is(self.acme.call("POST", f"{self.path}/close", {"reason": "too early"}), 409)
         _same("allowed", answer.body["allowed"], ["activate"])
 
     def activate(self) -> None:
+        """Action: activate."""
         answer = _is(self.acme.call("POST", f"{self.path}/activate"), 200)
         _same("stage", answer.body["stage"], "active")
 
     def refused(self) -> None:
+        """Action with a wrong body: 422."""
         answer = _is(self.acme.call("POST", f"{self.path}/close", {"reason": " "}), 422)
         _same("pointer", answer.body["errors"][0]["pointer"], "#/reason")
         _is(self.acme.call("POST", f"{self.path}/close", {}), 422)
 
     def close(self) -> None:
+        """Action with a body: close."""
         answer = _is(self.acme.call("POST", f"{self.path}/close", {"reason": "the end"}), 200)
         _same("stage", answer.body["stage"], "closed")
 
     def forbidden(self) -> None:
+        """Without the permission: 403."""
         _is(self.reader.call("GET", self.path), 200)
         answer = _is(self.reader.call("POST", "/api/projects/projects", {"code": "NO-1", "name": "no"}), 403)
         _same("permission", answer.body["permission"], "projects.project.create")
 
     def other_tenant(self) -> None:
+        """Another tenant's id answers as a missing one: 404."""
         missing = f"/api/projects/projects/{UUID(int=7)}"
         foreign = _is(self.globex.call("GET", self.path), 404)
         absent = _is(self.globex.call("GET", missing), 404)
@@ -261,14 +286,20 @@ class Story:
         _same("name", self.acme.call("GET", self.path).body["name"], "The story, told")
 
     def own_list(self) -> None:
+        """Another tenant has its own list."""
         answer = _is(self.globex.call("GET", "/api/projects/projects?limit=200"), 200)
-        mine = {item["id"] for item in self.acme.call("GET", "/api/projects/projects?limit=200").body["items"]}
+        mine = {
+            item["id"] for item in self.acme.call("GET", "/api/projects/projects?limit=200").body["items"]
+        }
         _same("in common", mine & {item["id"] for item in answer.body["items"]}, set())
         # The same code is free for another tenant.
-        created = _is(self.globex.call("POST", "/api/projects/projects", {"code": "STORY-1", "name": "Ours"}), 201)
+        created = _is(
+            self.globex.call("POST", "/api/projects/projects", {"code": "STORY-1", "name": "Ours"}), 201
+        )
         _is(self.globex.call("DELETE", f"/api/projects/projects/{created.body['id']}"), 204)
 
     def history(self) -> None:
+        """History: who, when, what before and after."""
         answer = _is(self.acme.call("GET", f"{self.path}/history"), 200)
         entries = answer.body["items"]
         _same("entries", len(entries), 4)
@@ -278,6 +309,7 @@ class Story:
         _is(self.globex.call("GET", f"{self.path}/history"), 404)
 
     def include(self) -> None:
+        """A task with its checklist, project included."""
         body = {
             "project_id": self.project["id"],
             "title": "Write it down",
@@ -292,29 +324,35 @@ class Story:
         _is(self.acme.call("DELETE", f"/api/projects/tasks/{made.body['id']}"), 204)
 
     def message(self) -> None:
+        """A subscriber wrote a message."""
         answer = _is(self.acme.call("GET", "/api/projects/messages"), 200)
         _true("a message", "STORY-1 is closed" in {item["subject"] for item in answer.body["items"]})
 
     def delete(self) -> None:
+        """Delete: 204, then 404."""
         _is(self.acme.call("DELETE", self.path), 204)
         _is(self.acme.call("GET", self.path), 404)
 
     # ---- masters
 
     def countries(self) -> None:
+        """Countries of ISO 3166, for both tenants."""
         for client in (self.acme, self.globex):
             _same("countries", _total(client, "/api/masters/countries"), 249)
 
     def lookups(self) -> None:
+        """Currencies, subdivisions, units."""
         _true("about 180 currencies", 150 <= _total(self.acme, "/api/masters/currencies") <= 220)
         _true("about 5,000 subdivisions", _total(self.acme, "/api/masters/subdivisions") > 4500)
         _true("units", _total(self.acme, "/api/masters/units") > 20)
 
     def search(self) -> None:
+        """Search by name."""
         answer = _is(self.acme.call("GET", "/api/masters/countries?q=zealand"), 200)
         _same("found", [item["code"] for item in answer.body["items"]], ["NZ"])
 
     def edit(self) -> None:
+        """A tenant's edit of a lookup stays its own."""
         found = _is(self.acme.call("GET", "/api/masters/countries?code=NZ"), 200).body["items"][0]
         path = f"/api/masters/countries/{found['id']}"
         _is(self.acme.call("PATCH", path, {"name": "Aotearoa"}), 200)
@@ -324,18 +362,18 @@ class Story:
 
 def _is(answer: Answer, status: int) -> Answer:
     if answer.status != status:
-        raise AssertionError(f"expected {status}, got {answer.status}: {answer.text[:300]}")
+        raise Differs(f"expected {status}, got {answer.status}: {answer.text[:300]}")
     return answer
 
 
 def _same(what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise AssertionError(f"{what}: expected {expected!r}, got {found!r}")
+        raise Differs(f"{what}: expected {expected!r}, got {found!r}")
 
 
 def _true(what: str, holds: object) -> None:
     if not holds:
-        raise AssertionError(f"not so: {what}")
+        raise Differs(f"not so: {what}")
 
 
 def _total(client: Client, path: str) -> int:
