@@ -6,16 +6,21 @@ Imports everything below ``web`` in the house, Starlette, msgspec and PyJWT; imp
 
 from prefiq.web.asgi import create_asgi
 from prefiq.web.auth import IAuthenticator, Identity, TokenAuthenticator
+from prefiq.web.routes import ApiRequest, ApiRoute, Reply, scope_of
 from prefiq.web.token import make_token
 from prefiq.web.workers import Inline, Threads, Workers
 
 __all__ = [
+    "ApiRequest",
+    "ApiRoute",
     "IAuthenticator",
     "Identity",
     "Inline",
+    "Reply",
     "Threads",
     "TokenAuthenticator",
     "Workers",
     "create_asgi",
     "make_token",
+    "scope_of",
 ]

@@ -23,6 +23,7 @@ from prefiq.web.problems import problem_answer, status_answer
 from prefiq.web.representation import encode
 from prefiq.web.request_id import request_ids
 from prefiq.web.resource import Resource, Shared
+from prefiq.web.routes import add_routes
 from prefiq.web.workers import Inline, Threads, Workers
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def create_asgi(
     if workers is None:
         workers = Threads(settings.threads) if settings.database.mode == "sync" else Inline()
     table = build_table(app)
+    add_routes(table, module_routes(app))
     limits = Limits(settings.body_limit, settings.request_timeout)
     endpoint = compile_endpoint(app, table, authenticator or TokenAuthenticator.of(settings), workers, limits)
     readiness = Readiness(checks)
@@ -72,7 +74,7 @@ def create_asgi(
 
     return Starlette(
         routes=[PrefixRoute(API, endpoint), *_health_routes(readiness, workers)],
-        exception_handlers={HTTPException: _on_http_error, Exception: _on_error},
+        exception_handlers={HTTPException: _on_http_error, PrefiqError: _on_error, Exception: _on_error},
         lifespan=lifespan,
     )
 
@@ -93,6 +95,12 @@ def build_table(app: Served) -> Table:
         permissions += permissions_of(spec)
     table.exact[f"{API}/me"] = Level({"GET": Plan("", _me(permissions))})
     return table
+
+
+def module_routes(app: Served) -> list[tuple[str, Any]]:
+    """Name of the module and route, for every route that a module writes by hand."""
+    host = getattr(app, "host", None)
+    return [(module.name, route) for module, route in host.routes()] if host is not None else []
 
 
 def permissions_of(spec: ModelSpec) -> list[str]:

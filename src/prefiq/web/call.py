@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from prefiq.web.answers import Answer
+from prefiq.web.answers import Answer, no_content
 
 if TYPE_CHECKING:
     from prefiq.contracts import Scope
@@ -18,6 +19,9 @@ JSON_TYPES = (b"application/json",)
 MERGE_TYPES = (b"application/merge-patch+json", b"application/json")
 
 
+NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
 class Call:
     """A request as the endpoint hands it on."""
 
@@ -27,6 +31,7 @@ class Call:
         "headers",
         "identity",
         "key",
+        "params",
         "path",
         "plan",
         "query",
@@ -47,6 +52,7 @@ class Call:
         self.identity: Identity | None = None
         self.plan: Plan = NOTHING
         self.key = ""
+        self.params: Mapping[str, str] = NO_PARAMS
         self.body = b""
         self.error: Exception | None = None
 
@@ -84,8 +90,6 @@ class Level:
     __slots__ = ("allow", "plans")
 
     def __init__(self, plans: Mapping[str, Plan], more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        from prefiq.web.answers import no_content
-
         self.plans = dict(plans)
         if "GET" in plans:
             self.plans["HEAD"] = plans["GET"]

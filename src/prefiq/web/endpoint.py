@@ -9,13 +9,14 @@ answer what a token would have been needed for.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefiq.contracts import Forbidden, IPermissions
+from prefiq.contracts import Forbidden, IPermissions, Scope
 from prefiq.errors import PrefiqError
 from prefiq.web.answers import Answer
 from prefiq.web.auth import IAuthenticator, bearer_token
@@ -33,6 +34,7 @@ from prefiq.web.errors import (
 )
 from prefiq.web.problems import problem_answer
 from prefiq.web.request_id import request_ids, usable_id
+from prefiq.web.routes import SCOPE_KEY
 from prefiq.web.served import Served
 from prefiq.web.workers import Workers
 
@@ -83,11 +85,15 @@ class Table:
         exact: Whole path → its methods.
         items: Path without its last segment, which is an id.
         actions: ``(path without its last two segments, last segment)``.
+        patterns: By module, hand-written paths with parameters.
+        routers: By module, its Starlette routes.
     """
 
     exact: dict[str, Level] = field(default_factory=dict)
     items: dict[str, Level] = field(default_factory=dict)
     actions: dict[tuple[str, str], Level] = field(default_factory=dict)
+    patterns: dict[str, list[tuple[re.Pattern[str], Level]]] = field(default_factory=dict)
+    routers: dict[str, ASGI] = field(default_factory=dict)
 
     def match(self, call: Call, method: str) -> Plan:
         """The plan for a path and a method; puts the id into the call.
@@ -107,11 +113,25 @@ class Table:
                 stem, _, call.key = head.rpartition("/")
                 level = self.actions.get((stem, last))
                 if level is None or not call.key:
-                    raise NoSuchPath
+                    level = self._written(call)
         plan = level.plans.get(method)
         if plan is None:
             raise MethodNotAllowed(level.allow)
         return plan
+
+    def _written(self, call: Call) -> Level:
+        module = call.path.split("/", 3)[2:3]
+        for pattern, level in self.patterns.get(module[0], ()) if module else ():
+            found = pattern.fullmatch(call.path)
+            if found is not None:
+                call.params = found.groupdict()
+                return level
+        raise NoSuchPath
+
+    def router(self, call: Call) -> ASGI | None:
+        """The Starlette routes of the module that a path belongs to."""
+        module = call.path.split("/", 3)[2:3]
+        return self.routers.get(module[0]) if module else None
 
 
 def compile_endpoint(
@@ -129,6 +149,7 @@ def compile_endpoint(
     new_id, monotonic = request_ids(), time.monotonic
     recall, match, run = authenticator.recall, table.match, workers.run
     serve = compile_serve(app, authenticator, limits)
+    admit = compile_admit(app, authenticator)
 
     async def endpoint(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         fields = scope["headers"]
@@ -146,6 +167,7 @@ def compile_endpoint(
             monotonic(),
         )
         method = scope["method"]
+        hand_on: ASGI | None = None
         try:
             if len(headers) != len(fields):
                 _check_repeated(fields)
@@ -159,9 +181,17 @@ def compile_endpoint(
                     call.body = await read_body(call, plan, receive, limits)
             except PrefiqError as error:
                 call.error = error
-            status, answer_headers, body = await run(serve, call)
+                if isinstance(error, NoSuchPath) and (router := table.router(call)) is not None:
+                    scope[SCOPE_KEY] = await run(admit, call)
+                    hand_on = router
+            if hand_on is None:
+                status, answer_headers, body = await run(serve, call)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer and the log gets the error
+            hand_on = None
             status, answer_headers, body = problem_answer(error, call.request_id)
+        if hand_on is not None:  # outside the `try`: what is raised there is Starlette's to answer
+            await hand_on(scope, receive, send)
+            return
         more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", call.request_id.encode())]
         if scope.get("scheme") == "https":
             more.append(HSTS)
@@ -203,6 +233,22 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
     return serve
 
 
+def compile_admit(app: Served, authenticator: IAuthenticator) -> Callable[[Call], Callable[[], Scope]]:
+    """Authentication and tenant alone, for Starlette routes; what it returns opens the request's scope."""
+
+    def admit(call: Call) -> Callable[[], Scope]:
+        identity = call.identity or authenticator.authenticate(call.token)
+        tenant = identity.tenant(call.headers.get(b"prefiq-tenant"))
+
+        def open_scope() -> Scope:
+            return app.scope(tenant, identity.actor, request_id=call.request_id)
+
+        with open_scope():  # refuses a tenant that is not served
+            return open_scope
+
+    return admit
+
+
 async def read_body(call: Call, plan: Plan, receive: Receive, limits: Limits) -> bytes:
     """The whole body.
 
@@ -220,17 +266,54 @@ async def read_body(call: Call, plan: Plan, receive: Receive, limits: Limits) ->
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limits.body:
         raise BodyTooLarge(limits.body)
-    try:
-        async with asyncio.timeout(limits.seconds):
-            body = await _receive_all(receive, limits.body)
-    except TimeoutError:
-        raise BodyTimeout from None
+    body = await receive_all(receive, limits)
     if kind is None and body:
         raise UnsupportedMediaType(_names(plan.accepts))
     return body
 
 
-async def _receive_all(receive: Receive, limit: int) -> bytes:
+async def receive_all(receive: Receive, limits: Limits) -> bytes:
+    """The whole body, within size and time.
+
+    Raises:
+        BodyTooLarge: It is longer than the limit; no more than that was read.
+        BodyTimeout: It did not arrive in time.
+    """
+    rest = _gather(receive, limits.body)
+    try:
+        pending = rest.send(None)
+    except StopIteration as done:  # the usual case: it is here already, and no timer (8 µs) is needed
+        body: bytes = done.value
+        return body
+    try:
+        async with asyncio.timeout(limits.seconds):
+            return await _Resumed(pending, rest)
+    except TimeoutError:
+        raise BodyTimeout from None
+
+
+class _Resumed:
+    """Awaits a coroutine that was started by hand.
+
+    Args:
+        pending: What it yielded.
+        rest: The coroutine.
+    """
+
+    def __init__(self, pending: Any, rest: Coroutine[Any, Any, bytes]) -> None:
+        self._pending = pending
+        self._rest = rest
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        try:
+            yield self._pending
+        except BaseException:
+            self._rest.close()
+            raise
+        return (yield from self._rest.__await__())
+
+
+async def _gather(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     more = True
