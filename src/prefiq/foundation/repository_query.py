@@ -1,0 +1,470 @@
+"""``RepositoryQuery``: the store of one model in a database, confined to the executor's tenant."""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from prefiq.contracts import (
+    Compare,
+    ConcurrencyError,
+    Criteria,
+    ForeignKeyViolation,
+    NotFound,
+    Page,
+    PagedResult,
+    TenantNotBound,
+)
+from prefiq.foundation.entity import loaded
+from prefiq.foundation.mapper import Mapper
+from prefiq.foundation.repository_children import ChildRows, chunks
+from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
+from prefiq.lowcode import ModelSpec
+from prefiq.sql.criteria import after_shape, shape_of
+from prefiq.sql.criteria_values import SortKey, check_after, field_of, sort_keys
+from prefiq.sql.errors import CriteriaError, DatabaseError
+from prefiq.sql.executor import Executor
+from prefiq.sql.plans import ModelPlans
+from prefiq.sql.tables import Tables
+
+__all__ = ["RepositoryQuery"]
+
+E = TypeVar("E")
+
+_UNFIT = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+"""What a conversion or the driver raises for a value that is not of its field's type."""
+
+_derived: dict[type, type[RepositoryQuery[Any]]] = {}
+
+
+class _Parts:
+    """What all repositories of one class and engine share: mapper, plans, children."""
+
+    def __init__(self, tables: Tables, spec: ModelSpec, executor: Executor, mapper: type[Mapper]) -> None:
+        kind, dialect = executor.kind, executor.dialect
+        self.spec = spec
+        self.table = tables[spec]
+        self.is_shared = tables.scope_of(spec.table) == "shared"
+        self.mapper = mapper(spec, kind)
+        self.plans = ModelPlans(tables, spec, kind, dialect, self.mapper)
+        self.status = StatusCheck(spec)
+        self.children = tuple(
+            ChildRows(child, spec.cls, part, ModelPlans(tables, child.model, kind, dialect, part))
+            for child in spec.children
+            for part in (Mapper(child.model, kind),)
+        )
+        self.child_names = frozenset(child.name for child in spec.children)
+        self.id_key: tuple[SortKey, ...] = (SortKey(field_of(spec, "id"), False),)
+        self.emptied = tuple(
+            (other, field)
+            for other, field in tables.referrers(spec)
+            if field.ref is not None and field.ref.on_delete == "set_null" and not self.is_shared
+        )
+
+
+class RepositoryQuery(Generic[E]):
+    """Stores the entities of one model; ``IDomain`` on SQL.
+
+    ``RepositoryQuery.of(Project)`` derives one; a hand-written one says ``class ProjectRepos(
+    RepositoryQuery[Project])`` and adds methods made of ``select`` and ``query``.  For each unique field
+    there is ``get_by_<field>``.
+
+    Deleting softly leaves references to the row as they are.
+
+    Args:
+        executor: Of the scope.
+        tables: Of the application.
+    """
+
+    model: ClassVar[type[Any]]
+    mapper: ClassVar[type[Mapper]] = Mapper
+
+    def __init__(self, executor: Executor, tables: Tables) -> None:
+        self._executor = executor
+        self._tables = tables
+        key = (type(self), executor.kind.name)
+        parts: _Parts | None = tables.plans.get(key)
+        if parts is None:
+            spec = tables.catalog[self.model]
+            parts = tables.plans[key] = _Parts(tables, spec, executor, self.mapper)
+        self._parts = parts
+        # A shared table has no tenant's column: its plans ignore the value.
+        self._tenant = "" if parts.is_shared else executor.rules.tenant
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, RepositoryQuery):
+                (model,) = get_args(base)
+                if isinstance(model, type):
+                    cls.model = model
+        model = getattr(cls, "model", None)
+        for name, decl in getattr(model, "__prefiq_fields__", {}).items():
+            if decl.unique and not hasattr(cls, f"get_by_{name}"):
+                setattr(cls, f"get_by_{name}", _getter(name))
+
+    @classmethod
+    def of(cls, model: type[E]) -> type[RepositoryQuery[E]]:
+        """The derived repository of a model; always the same class."""
+        derived = _derived.get(model)
+        if derived is None:
+            base = RepositoryQuery[model]  # type: ignore[valid-type]
+            derived = types.new_class(f"{model.__name__}Repository", (base,))
+            derived.__module__ = model.__module__
+            _derived[model] = derived
+        return derived
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's declaration."""
+        return self._parts.spec
+
+    @property
+    def table(self) -> sa.Table:
+        """The model's table, for statements of one's own."""
+        return self._parts.table
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def get_by_id(self, id: UUID, /) -> E:
+        """The entity.
+
+        Raises:
+            NotFound: No such row in this tenant.
+        """
+        plan = self._parts.plans.get()
+        tenant = self._tenant if self._tenant is not None else self._unbound()
+        try:
+            values = plan.bind(tenant, id)
+        except _UNFIT:
+            raise CriteriaError(self.spec.qualified, "id", "An id is a UUID") from None
+        rows = self._executor.fetch(plan.sql, values)
+        if not rows:
+            raise NotFound(self.spec.qualified, id)
+        return cast("E", self._loaded(self._parts.mapper.load_many(rows))[0])
+
+    def get_by(self, field: str, value: object, /) -> E | None:
+        """The entity whose unique field has this value, or None.
+
+        Raises:
+            CriteriaError: The field is not unique.
+        """
+        if field != "id" and not getattr(field_of(self.spec, field), "unique", False):
+            raise CriteriaError(self.spec.qualified, field, "The field is not unique")
+        found = self.list(Page(limit=1, sort=("id",)), Compare(field, "eq", value)).items
+        return found[0] if found else None
+
+    def get_many(self, ids: Iterable[UUID], /) -> dict[UUID, E]:
+        """The entities with these ids; missing ones are left out."""
+        tenant = self._tenant if self._tenant is not None else self._unbound()
+        entities: builtins.list[Any] = []
+        for chunk in chunks(list(dict.fromkeys(ids))):
+            plan = self._parts.plans.get_many(len(chunk))
+            rows = self._executor.fetch(plan.sql, plan.bind(tenant, chunk))
+            entities.extend(self._parts.mapper.load_many(rows))
+        return {entity.id: entity for entity in self._loaded(entities)}
+
+    def list(self, page: Page = Page(), where: Criteria | None = None) -> PagedResult[E]:  # noqa: B008
+        """A part of the entities that match, sorted.
+
+        Raises:
+            CriteriaError: Criteria, order or keyset do not fit the model.
+        """
+        parts = self._parts
+        tenant = self._tenant if self._tenant is not None else self._unbound()
+        keys = sort_keys(parts.spec, page)
+        shape, values = shape_of(parts.spec, where)
+        nulls = None
+        if page.after is not None:
+            check_after(parts.spec, keys, page.after)
+            nulls = after_shape(page.after)
+        plan = parts.plans.select(shape, keys, nulls, count=page.count)
+        rows = self._executor.fetch(
+            plan.sql, plan.bind(tenant, values, page.after, page.limit + 1, page.offset)
+        )
+        total = None
+        if page.count:  # with an offset behind the end, no row carries the total
+            total = rows[0][-1] if rows else self.count(where)
+        has_more = len(rows) > page.limit
+        if has_more:
+            rows.pop()
+        load = parts.mapper.load_wide if page.count else parts.mapper.load_many
+        items = self._loaded(load(rows))
+        following = None
+        if has_more:
+            following = tuple(getattr(items[-1], key.field.name) for key in keys)
+        return PagedResult(items, following, total)
+
+    def count(self, where: Criteria | None = None) -> int:
+        """How many entities match."""
+        tenant = self._tenant if self._tenant is not None else self._unbound()
+        shape, values = shape_of(self.spec, where)
+        plan = self._parts.plans.count(shape)
+        return int(self._executor.fetch(plan.sql, plan.bind(tenant, values))[0][0])
+
+    def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
+        """All entities that match, in batches by id; each batch is read when it is asked for."""
+        after: tuple[object, ...] | None = None
+        while True:
+            result = self.list(Page(limit=batch, after=after, sort=("id",)), where)
+            if result.items:
+                yield result.items
+            after = result.next
+            if after is None:
+                return
+
+    def select(self) -> sa.Select[Any]:
+        """A select of this model's rows, to be narrowed and given to ``query``."""
+        statement = sa.select(*(self.table.c[name] for name in self._parts.mapper.columns))
+        if self.spec.soft_delete:
+            statement = statement.where(self.table.c.deleted_at.is_(None))
+        return statement
+
+    def query(self, statement: sa.Select[Any]) -> builtins.list[E]:
+        """The entities of a statement that began with ``select``."""
+        mapper = self._parts.mapper
+        columns = {name: self.table.c[name] for name in mapper.columns}
+        entities = [
+            mapper.from_values({name: row._mapping[column] for name, column in columns.items()})
+            for row in self._executor.query(statement)
+        ]
+        if mapper.is_flat:
+            for entity in entities:
+                entity._loaded = mapper.snapshot(entity)
+        return self._loaded(entities)
+
+    def load(self, entities: Iterable[E], field: object) -> dict[UUID, Any]:
+        """The entities that a reference leads to, by id, in one query.
+
+        Args:
+            entities: Of this model.
+            field: ``Task.project_id``, or its name.
+        """
+        name = field if isinstance(field, str) else str(getattr(field, "__name__", field))
+        reference = field_of(self.spec, name).ref
+        if reference is None:
+            raise CriteriaError(self.spec.qualified, name, "The field is no reference")
+        target = self._tables.catalog[reference.model].cls
+        ids = {getattr(entity, name) for entity in entities} - {None}
+        return RepositoryQuery.of(target)(self._executor, self._tables).get_many(ids)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def save(self, entity: E, /) -> E:
+        """Insert; the entity's version becomes 1.
+
+        Raises:
+            prefiq.contracts.UniqueViolation: Another row has a value that must be unique.
+            prefiq.contracts.ForeignKeyViolation: A reference leads to no row.
+            prefiq.contracts.IllegalTransition: The status is not the initial one, and no action explains it.
+            prefiq.contracts.ValidationFailed: A value is missing or not of its field's type.
+        """
+        tenant = self._writable()
+        parts = self._parts
+        parts.status.check_new((entity,))
+        plan = parts.plans.insert()
+        with self._explained((entity,)):
+            if parts.children:
+                with self._executor.tx():
+                    self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
+                    for child in parts.children:
+                        child.insert(self._executor, tenant, (entity,))
+                    restore_on_rollback(self._executor, (entity,))
+                    mark_stored(entity, 1, None)
+                    self._remember(entity)
+                return entity
+            self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
+        restore_on_rollback(self._executor, (entity,))
+        mark_stored(entity, 1, None)
+        self._remember(entity)
+        return entity
+
+    def save_many(self, entities: Sequence[E], /) -> None:
+        """Insert all or none.
+
+        Raises:
+            As ``save``.
+        """
+        if not entities:
+            return
+        tenant = self._writable()
+        parts = self._parts
+        parts.status.check_new(entities)
+        plan = parts.plans.insert()
+        with self._explained(entities), self._executor.tx():
+            self._executor.write_many(plan.sql, plan.bind(tenant, entities))
+            for child in parts.children:
+                child.insert(self._executor, tenant, entities)
+            restore_on_rollback(self._executor, entities)
+            snapshot = parts.mapper.snapshot
+            for entity in cast("Sequence[Any]", entities):
+                entity.version = 1
+                entity._loaded = snapshot(entity)
+                entity._moves = []
+
+    def update(self, entity: E, /) -> E:
+        """Write what changed since it was loaded; the version rises by 1.  Without changes nothing is written.
+
+        An entity that was not loaded from the store is compared with the stored row, whose version it must
+        have.
+
+        Raises:
+            ConcurrencyError: The row is gone or has another version.
+            prefiq.contracts.IllegalTransition: The status was assigned directly.
+        """
+        tenant = self._writable()
+        stored = loaded(entity)
+        if stored is not None:
+            self._update(tenant, entity, stored)
+            return entity
+        with self._executor.tx():
+            row = self.get_many((cast("Any", entity).id,)).get(cast("Any", entity).id)
+            stored = loaded(row) if row is not None else None
+            if stored is None:
+                raise ConcurrencyError(self.spec.qualified, cast("Any", entity).id)
+            restore_on_rollback(self._executor, (entity,))
+            cast("Any", entity)._loaded = stored
+            self._update(tenant, entity, stored)
+        return entity
+
+    def _update(self, tenant: str, entity: Any, stored: tuple[Any, ...]) -> None:
+        parts = self._parts
+        if entity.id != stored[0] or entity.version != stored[1]:
+            raise ConcurrencyError(parts.spec.qualified, stored[0])
+        parts.status.check(entity)
+        changed = parts.mapper.diff(entity, stored)
+        if not changed:
+            return
+        columns = tuple(name for name in changed if name not in parts.child_names)
+        with self._explained((entity,)):
+            if len(columns) == len(changed):
+                self._write_changes(tenant, entity, columns)
+                restore_on_rollback(self._executor, (entity,))
+                mark_stored(entity, entity.version + 1, None)
+                self._remember(entity)
+                return
+            with self._executor.tx():
+                self._write_changes(tenant, entity, columns)
+                for child in parts.children:
+                    if child.name in changed:
+                        child.update(self._executor, tenant, entity, stored)
+                restore_on_rollback(self._executor, (entity,))
+                mark_stored(entity, entity.version + 1, None)
+                self._remember(entity)
+
+    def _write_changes(self, tenant: str, entity: Any, columns: tuple[str, ...]) -> None:
+        plan = self._parts.plans.update(columns)
+        if self._executor.write(plan.sql, plan.bind(tenant, entity, entity.version)) != 1:
+            raise ConcurrencyError(self.spec.qualified, entity.id)
+
+    def delete(self, entity: E, /) -> None:
+        """Remove the row (or mark it, where the model deletes softly).
+
+        Raises:
+            ConcurrencyError: The row is gone or has another version.
+            prefiq.contracts.ForeignKeyViolation: Other rows still refer to it.
+        """
+        tenant = self._writable()
+        parts = self._parts
+        row: Any = entity
+        if parts.emptied and not parts.spec.soft_delete:
+            with self._executor.tx():
+                self._empty_references(row.id)
+                self._delete(tenant, row)
+            return
+        self._delete(tenant, row)
+
+    def _delete(self, tenant: str, row: Any) -> None:
+        parts = self._parts
+        if parts.spec.soft_delete:
+            plan = parts.plans.hide()
+            written = self._executor.write(
+                plan.sql, plan.bind(tenant, row.id, row.version, datetime.now(UTC))
+            )
+        else:
+            plan = parts.plans.delete()
+            values = plan.bind(tenant, row.id, row.version)
+            written = self._executor.write(plan.sql, values, parts.spec.qualified)
+        if written != 1:
+            raise ConcurrencyError(parts.spec.qualified, row.id)
+        restore_on_rollback(self._executor, (row,))
+        mark_stored(row, None, None)
+
+    def _empty_references(self, id: UUID) -> None:
+        # The database cannot: ON DELETE SET NULL of a composite key would empty the tenant's column too.
+        for other, field in self._parts.emptied:
+            table = self._tables[other]
+            changes: dict[Any, Any] = {table.c[field.name]: None}
+            if "version" in table.c:
+                changes[table.c.version] = table.c.version + 1
+            self._executor.exec(sa.update(table).where(table.c[field.name] == id).values(changes))
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _unbound(self) -> str:
+        raise TenantNotBound(self.spec.table)
+
+    def _writable(self) -> str:
+        if self._parts.is_shared:
+            self._executor.rules.require_shared_write(self.spec.table)
+        return self._tenant if self._tenant is not None else self._unbound()
+
+    def _remember(self, entity: Any) -> None:
+        entity._loaded = self._parts.mapper.snapshot(entity)
+
+    def _loaded(self, entities: builtins.list[Any]) -> builtins.list[Any]:
+        """The entities with their children and snapshots."""
+        parts = self._parts
+        if not parts.mapper.is_flat and entities:
+            for child in parts.children:
+                child.attach(self._executor, self._tenant or "", entities)
+            snapshot = parts.mapper.snapshot
+            for entity in entities:
+                entity._loaded = snapshot(entity)
+        return entities
+
+    @contextmanager
+    def _explained(self, entities: Sequence[Any]) -> Iterator[None]:
+        """Name the fields where neither the driver nor a conversion does."""
+        try:
+            yield
+        except ForeignKeyViolation as error:
+            if error.fields:
+                raise
+            raise ForeignKeyViolation(error.model or self.spec.qualified, self._missing(entities)) from error
+        except (*_UNFIT, DatabaseError) as error:
+            if isinstance(error, DatabaseError) and type(error) is not DatabaseError:
+                raise
+            refusal = refusal_of(self.spec, entities)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    def _missing(self, entities: Sequence[Any]) -> tuple[str, ...]:
+        """Fields whose references lead nowhere."""
+        fields: builtins.list[str] = []
+        for field in self.spec.fields:
+            ids = {getattr(entity, field.name) for entity in entities} - {None} if field.ref else set()
+            if ids and field.ref is not None:
+                table = self._tables[field.ref.model]
+                found = sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(ids))
+                if self._executor.scalar(found) != len(ids):
+                    fields.append(field.name)
+        return tuple(fields)
+
+
+def _getter(field: str) -> Callable[[RepositoryQuery[Any], object], Any]:
+    def get(self: RepositoryQuery[Any], value: object, /) -> Any:
+        return self.get_by(field, value)
+
+    get.__name__ = get.__qualname__ = f"get_by_{field}"
+    get.__doc__ = f"The entity whose {field} has this value, or None."
+    return get

@@ -1,0 +1,85 @@
+"""The database's room: connections, the executor, tenant scoping, tables and compiled plans.
+
+Imports ``settings``, ``lowcode``, ``contracts`` and ``errors``; the rooms above it see a database only
+through what is named here.  Names are resolved when first used, so that its errors can be caught without
+loading SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefiq.sql.connection_manager import ConnectionManager, DatabaseConfig
+    from prefiq.sql.criteria import criteria_expression
+    from prefiq.sql.errors import (
+        AcrossNotServed,
+        ConnectionsExhausted,
+        CorruptDatabase,
+        CriteriaError,
+        DatabaseError,
+        DatabaseLocked,
+        DatabaseMissing,
+        DiskFull,
+        EngineNotServed,
+        RawSqlRefused,
+        ReadOnlyDatabase,
+        ReadOnlyTransaction,
+        SchemaMissing,
+        SharedTableProtected,
+        StatementRefused,
+        TenantChanged,
+        TransactionLost,
+        UnknownDatabase,
+    )
+    from prefiq.sql.executor import Executor
+    from prefiq.sql.tables import Tables
+    from prefiq.sql.tenant_scope import TenantScope
+    from prefiq.sql.types import FieldType
+
+_MODULES = {
+    "ConnectionManager": "connection_manager",
+    "DatabaseConfig": "connection_manager",
+    "Executor": "executor",
+    "FieldType": "types",
+    "Tables": "tables",
+    "TenantScope": "tenant_scope",
+    "criteria_expression": "criteria",
+}
+
+__all__ = [
+    "AcrossNotServed",
+    "ConnectionManager",
+    "ConnectionsExhausted",
+    "CorruptDatabase",
+    "CriteriaError",
+    "DatabaseConfig",
+    "DatabaseError",
+    "DatabaseLocked",
+    "DatabaseMissing",
+    "DiskFull",
+    "EngineNotServed",
+    "Executor",
+    "FieldType",
+    "RawSqlRefused",
+    "ReadOnlyDatabase",
+    "ReadOnlyTransaction",
+    "SchemaMissing",
+    "SharedTableProtected",
+    "StatementRefused",
+    "Tables",
+    "TenantChanged",
+    "TenantScope",
+    "TransactionLost",
+    "UnknownDatabase",
+    "criteria_expression",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,188 @@
+"""What criteria may say of a model: one check for SQL and for the memory store.
+
+A value of another type would be compared by each engine in its own way; here it is refused, alike everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from prefiq.contracts import All, Any_, Compare, Criteria, Not, Page
+from prefiq.lowcode import FieldSpec, ModelSpec
+from prefiq.lowcode.model_spec import SORTABLE
+from prefiq.sql.errors import CriteriaError
+
+__all__ = ["SortKey", "check_after", "check_compare", "field_of", "sort_keys", "terms_of"]
+
+MOST_VALUES = 10_000
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "text": (str,),
+    "enum": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "decimal": (Decimal, int),
+    "float": (float, int),
+    "date": (date,),
+    "datetime": (datetime,),
+    "uuid": (UUID,),
+}
+_TEXTS = frozenset({"str", "text", "enum"})
+_WORDS = frozenset({"contains", "icontains", "startswith"})
+_ORDERS = frozenset({"gt", "gte", "lt", "lte"})
+_OPERATORS = frozenset({"eq", "ne", "in", "nin", "isnull"}) | _WORDS | _ORDERS
+_ID = FieldSpec("id", "uuid", UUID)
+_VERSION = FieldSpec("version", "int", int)
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key of an order.
+
+    Args:
+        field: The field.
+        descending: Whether great values come first.
+    """
+
+    field: FieldSpec
+    descending: bool
+
+
+def field_of(spec: ModelSpec, name: str) -> FieldSpec:
+    """The field with this name, ``id`` and ``version`` included.
+
+    Raises:
+        CriteriaError: The model has none.
+    """
+    if name == "id":
+        return _ID
+    if name == "version" and not spec.parent:
+        return _VERSION
+    for candidate in spec.fields:
+        if candidate.name == name:
+            return candidate
+    raise CriteriaError(spec.qualified, name, "The model has no such field")
+
+
+def check_compare(spec: ModelSpec, term: Compare) -> FieldSpec:
+    """The term's field, once its operator and value are seen to fit.
+
+    Raises:
+        CriteriaError: They do not.
+    """
+    field = field_of(spec, term.field)
+
+    def wrong(problem: str) -> CriteriaError:
+        return CriteriaError(spec.qualified, term.field, problem)
+
+    if term.operator not in _OPERATORS:
+        raise wrong("There is no such operator")
+    if term.operator == "isnull":
+        if not isinstance(term.value, bool):
+            raise wrong("isnull takes true or false")
+        return field
+    if field.kind not in _TYPES:
+        raise wrong(f"A {field.kind} field can only be compared by isnull")
+    if term.operator in _WORDS and field.kind not in _TEXTS:
+        raise wrong(f"{term.operator} is for texts")
+    if term.operator in {"in", "nin"}:
+        if not isinstance(term.value, (tuple, list, set, frozenset)):
+            raise wrong(f"{term.operator} takes several values")
+        if len(term.value) > MOST_VALUES:
+            raise wrong(f"{term.operator} takes at most {MOST_VALUES} values")
+        values: Any = term.value
+    else:
+        values = (term.value,)
+    for value in values:
+        if value is not None:
+            problem = _problem(field, value)
+            if problem:
+                raise wrong(problem)
+    return field
+
+
+def _problem(field: FieldSpec, value: Any) -> str:
+    kind = field.kind
+    fits: bool = isinstance(value, _TYPES[kind])
+    if not fits or (isinstance(value, bool) and kind != "bool"):
+        return f"The value is not of the field's type, {field.annotation or kind}"
+    if kind == "date" and isinstance(value, datetime):
+        return "The value is an instant, not a date"
+    if kind == "datetime" and value.utcoffset() is None:
+        return "An instant needs a time zone"
+    if kind == "decimal" and isinstance(value, Decimal) and not value.is_finite():
+        return "The value is not a finite number"
+    if kind == "float" and not _is_finite(value):
+        return "The value is not a finite number"
+    if kind in _TEXTS and not _is_clean(value):
+        return "A text holds neither NUL nor surrogates"
+    return ""
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _is_clean(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def sort_keys(spec: ModelSpec, page: Page) -> tuple[SortKey, ...]:
+    """The keys of a page's order; the id is always the last one.
+
+    Raises:
+        CriteriaError: A key is no field, or has no order.
+    """
+    keys: list[SortKey] = []
+    for name in page.sort or spec.order_by:
+        plain = name.removeprefix("-")
+        field = field_of(spec, plain)
+        if field.kind not in SORTABLE:
+            raise CriteriaError(spec.qualified, plain, f"A {field.kind} field has no order")
+        if any(key.field.name == plain for key in keys):
+            continue
+        keys.append(SortKey(field, name.startswith("-")))
+        if plain == "id":
+            return tuple(keys)
+    return (*keys, SortKey(_ID, False))
+
+
+def check_after(spec: ModelSpec, keys: tuple[SortKey, ...], after: tuple[object, ...]) -> None:
+    """Nothing, or an error.
+
+    Raises:
+        CriteriaError: The keyset does not belong to this order.
+    """
+    if len(after) != len(keys):
+        raise CriteriaError(spec.qualified, "", "The cursor belongs to another order")
+    for key, value in zip(keys, after, strict=True):
+        if value is None:
+            if not key.field.nullable:
+                raise CriteriaError(spec.qualified, key.field.name, "The cursor belongs to another order")
+        elif _problem(key.field, value):
+            raise CriteriaError(spec.qualified, key.field.name, "The cursor belongs to another order")
+
+
+def terms_of(criteria: Criteria) -> Iterator[Compare]:
+    """Every comparison in the criteria."""
+    match criteria:
+        case Compare():
+            yield criteria
+        case All() | Any_():
+            for term in criteria.terms:
+                yield from terms_of(term)
+        case Not():
+            yield from terms_of(criteria.term)

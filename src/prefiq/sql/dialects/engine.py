@@ -1,0 +1,163 @@
+"""``DatabaseEngine``: everything that differs between engines; each one's module implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from prefiq.errors import PrefiqError
+from prefiq.sql.errors import EngineNotServed
+from prefiq.sql.types import Codec, FieldType
+
+__all__ = ["DatabaseEngine", "DatabaseLike", "Fault", "RawGuard", "engine_for", "served_engines"]
+
+
+class DatabaseLike(Protocol):
+    """What the connections need to know of a database; the settings' value has it, and ``DatabaseConfig``."""
+
+    @property
+    def name(self) -> str:
+        """What the application calls it."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """``"sqlite"``, later others."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """SQLite: the file, or None for one in memory."""
+        ...
+
+    @property
+    def pool_size(self) -> int:
+        """Connections that this process holds at most."""
+        ...
+
+    @property
+    def pool_timeout(self) -> float:
+        """Seconds that a unit of work waits for a connection."""
+        ...
+
+    @property
+    def busy_timeout(self) -> float:
+        """Seconds to wait for another writer."""
+        ...
+
+
+class RawGuard(Protocol):
+    """What raw SQL may touch in the present scope."""
+
+    def reads(self, table: str) -> bool:
+        """Whether it may read this table."""
+        ...
+
+    def writes(self, table: str) -> bool:
+        """Whether it may write this table."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a driver's error says, in words that no engine owns.
+
+    Args:
+        kind: ``"unique"``, ``"foreign_key"``, ``"required"``, or ``"other"`` with an error.
+        table: The table meant, or empty where the engine does not say.
+        columns: The columns meant.
+        error: What to raise for ``"other"``.
+    """
+
+    kind: Literal["unique", "foreign_key", "required", "other"]
+    table: str = ""
+    columns: tuple[str, ...] = ()
+    error: PrefiqError | None = None
+
+
+class DatabaseEngine(Protocol):
+    """One engine: storage, wording and errors.
+
+    Attributes:
+        name: As in ``DB_ENGINE``.
+        driver_error: Root of the driver's errors.
+        begin_write: Begins a transaction that will write.
+        begin_read: Begins one that sees one snapshot.
+        statement_compiler: SQLAlchemy's compiler for it.
+        table_functions: Functions in FROM that read no table.
+    """
+
+    name: str
+    driver_error: type[Exception]
+    begin_write: str
+    begin_read: str
+    statement_compiler: type[Any]
+    table_functions: frozenset[str]
+
+    def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
+        """The column type that DDL names."""
+        ...
+
+    def codec(self, type_: FieldType) -> Codec:
+        """How values of the type go to the driver and come back."""
+        ...
+
+    def create(self, database: DatabaseLike, key: str, *, scoped: bool) -> sa.Engine:
+        """An engine of SQLAlchemy on this database; nothing is opened.
+
+        Args:
+            database: Which.
+            key: Names a database in memory, so that several connections share it.
+            scoped: Whether it serves scopes: a pool, and never a new file; otherwise it serves migrations.
+        """
+        ...
+
+    def anchor(self, database: DatabaseLike, key: str) -> Any:
+        """A connection that keeps a database in memory alive, or None where none is needed."""
+        ...
+
+    def guard(self, connection: Any, allows: RawGuard) -> Callable[[], None] | None:
+        """Let the engine itself refuse what raw SQL may not touch, views and triggers included.
+
+        Returns:
+            What lifts the guard, or None where the engine has none.
+        """
+        ...
+
+    def contains(self, column: Any, value: Any, *, fold: bool) -> Any:
+        """Whether the text holds the value; ``fold`` without regard to case."""
+        ...
+
+    def startswith(self, column: Any, value: Any) -> Any:
+        """Whether the text begins with the value."""
+        ...
+
+    def order(self, column: Any, *, descending: bool) -> Any:
+        """The column as a sort key, NULL smaller than every value."""
+        ...
+
+    def explain(self, error: BaseException, database: str) -> Fault:
+        """What the driver's error means."""
+        ...
+
+
+def engine_for(name: str) -> DatabaseEngine:
+    """The engine with this name.
+
+    Raises:
+        EngineNotServed: This release does not serve it.
+    """
+    from prefiq.sql.dialects.sqlite import SQLITE
+
+    if name == "sqlite":
+        return SQLITE
+    raise EngineNotServed(name, served_engines())
+
+
+def served_engines() -> tuple[str, ...]:
+    """Names of the engines that this release serves."""
+    return ("sqlite",)

@@ -1,0 +1,262 @@
+"""What a database or the door to it said, without any value of a caller.
+
+The driver's own error is kept as ``__cause__`` and never shown: servers put values into their messages.
+
+::
+
+    DatabaseError                 anything else that the database refused
+    ├── DatabaseLocked            another writer did not finish in time
+    ├── ReadOnlyDatabase          the file or the connection cannot be written
+    ├── DatabaseMissing           there is no such file, folder or server
+    ├── SchemaMissing             a table or column that this code expects is not there
+    ├── DiskFull                  there is no room left
+    ├── CorruptDatabase           the file is damaged, or is no database
+    ├── ConnectionsExhausted      every connection of the pool is in use
+    └── TransactionLost           the database ended the transaction by itself
+    StatementRefused              the statement cannot be confined to one tenant; nothing was sent
+    ├── RawSqlRefused             the same for SQL given as text
+    ├── SharedTableProtected      a tenant tried to write a table that all tenants read
+    ├── ReadOnlyTransaction       a write inside ``tx(read_only=True)``
+    ├── TenantChanged             the scope changed its tenant inside a unit of work
+    └── AcrossNotServed           reading across tenants is another executor's
+    CriteriaError                 criteria, sort or cursor do not fit the model
+    UnknownDatabase               no such database is configured
+    EngineNotServed               the engine arrives in a later release
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from prefiq.errors import PrefiqError
+
+__all__ = [
+    "AcrossNotServed",
+    "ConnectionsExhausted",
+    "CorruptDatabase",
+    "CriteriaError",
+    "DatabaseError",
+    "DatabaseLocked",
+    "DatabaseMissing",
+    "DiskFull",
+    "EngineNotServed",
+    "RawSqlRefused",
+    "ReadOnlyDatabase",
+    "ReadOnlyTransaction",
+    "SchemaMissing",
+    "SharedTableProtected",
+    "StatementRefused",
+    "TenantChanged",
+    "TransactionLost",
+    "UnknownDatabase",
+]
+
+
+class DatabaseError(PrefiqError):
+    """The database refused a statement for a reason that has no error of its own.
+
+    Args:
+        database: Name of the database, for example ``"default"``.
+        reason: The engine's stable word for it, for example ``"SQLITE_ERROR"``; never its message.
+    """
+
+    code: ClassVar[str] = "PFQ400"
+    what = "The database refused the statement"
+    fix = "look at the cause of this error in the log; it is kept there with its code"
+
+    def __init__(self, database: str = "default", reason: str = "") -> None:
+        self.database = database
+        self.reason = reason
+        self.where = f"database {database}, {reason}" if reason else f"database {database}"
+
+
+class DatabaseLocked(DatabaseError):
+    """Another process or connection holds the database's lock, and did not let go in time."""
+
+    code: ClassVar[str] = "PFQ401"
+    status: ClassVar[int] = 503
+    what = "The database is locked by another writer"
+    fix = (
+        "try again; if it persists, find the process that keeps a transaction open, or raise DB_BUSY_TIMEOUT"
+    )
+
+
+class ReadOnlyDatabase(DatabaseError):
+    """The database's file, folder or account does not allow writing."""
+
+    code: ClassVar[str] = "PFQ402"
+    what = "The database cannot be written"
+    fix = "give this process the right to write the file and its folder"
+
+
+class DatabaseMissing(DatabaseError):
+    """The database's file does not exist or cannot be opened."""
+
+    code: ClassVar[str] = "PFQ403"
+    exit_code: ClassVar[int] = 3
+    what = "The database does not exist, or its file cannot be opened"
+    fix = 'check DB_NAME; "prefiq run migrate" makes a new database where its folder exists'
+
+
+class SchemaMissing(DatabaseError):
+    """A table or column that this code expects is not in the database."""
+
+    code: ClassVar[str] = "PFQ404"
+    exit_code: ClassVar[int] = 3
+    what = "The database does not know a table or column of this code"
+    fix = 'run "prefiq run migrate"'
+
+
+class DiskFull(DatabaseError):
+    """There is no room left where the database lies; nothing was written."""
+
+    code: ClassVar[str] = "PFQ405"
+    status: ClassVar[int] = 507
+    what = "There is no room left for the database"
+    fix = "make room on the disk of the database's file"
+
+
+class CorruptDatabase(DatabaseError):
+    """The file is damaged, or is not a database at all."""
+
+    code: ClassVar[str] = "PFQ406"
+    what = "The file is damaged or is not a database"
+    fix = "check DB_NAME, or restore the file from a backup"
+
+
+class ConnectionsExhausted(DatabaseError):
+    """Every connection of the pool stayed in use for as long as a unit of work may wait."""
+
+    code: ClassVar[str] = "PFQ407"
+    status: ClassVar[int] = 503
+    what = "Every connection to the database is in use"
+    fix = "close scopes that are done, or raise DB_POOL_SIZE"
+
+
+class TransactionLost(DatabaseError):
+    """The database ended the transaction by itself; everything written in it is undone."""
+
+    code: ClassVar[str] = "PFQ408"
+    status: ClassVar[int] = 503
+    what = "The database ended the transaction; nothing of it was kept"
+    fix = "repeat the whole transaction"
+
+
+class UnknownDatabase(PrefiqError):
+    """Code asked for a database that no setting names."""
+
+    code: ClassVar[str] = "PFQ409"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        self.name = name
+        self.known = known
+        self.what = f'No database is called "{name}"'
+        self.where = "known: " + (", ".join(known) or "none")
+        self.fix = f"set {name.upper()}_DB_ENGINE and {name.upper()}_DB_NAME"
+
+
+class EngineNotServed(PrefiqError):
+    """The database's engine is not served by this release."""
+
+    code: ClassVar[str] = "PFQ410"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, engine: str, served: tuple[str, ...]) -> None:
+        self.engine = engine
+        self.what = f'The engine "{engine}" is not served yet'
+        self.where = "DB_ENGINE"
+        self.fix = "use " + ", ".join(served)
+
+
+class StatementRefused(PrefiqError):
+    """A statement that cannot be confined to one tenant; nothing was sent.
+
+    Args:
+        what: What is wrong with it, one sentence.
+        where: The table, or the part of the statement.
+        fix: What to write instead.
+    """
+
+    code: ClassVar[str] = "PFQ420"
+
+    def __init__(self, what: str, where: str = "", fix: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+
+class RawSqlRefused(StatementRefused):
+    """SQL given as text names a tenant's table, changes the schema, or steers the transaction."""
+
+    code: ClassVar[str] = "PFQ421"
+
+
+class SharedTableProtected(StatementRefused):
+    """A scope of a tenant tried to write a table that all tenants read."""
+
+    code: ClassVar[str] = "PFQ422"
+    status: ClassVar[int] = 403
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            "Rows that all tenants share are written by the system only",
+            f"table {table}",
+            'write them in a scope of the system: "app.system(reason)"',
+        )
+        self.table = table
+
+
+class ReadOnlyTransaction(StatementRefused):
+    """A write inside ``tx(read_only=True)``; nothing was written."""
+
+    code: ClassVar[str] = "PFQ423"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The transaction is for reading only", "tx(read_only=True)", "write in a transaction of its own"
+        )
+
+
+class TenantChanged(StatementRefused):
+    """The scope's tenant is another one than when its unit of work began; nothing was sent."""
+
+    code: ClassVar[str] = "PFQ424"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The scope changed its tenant after its work began",
+            "executor",
+            "open a scope of its own for each tenant",
+        )
+
+
+class AcrossNotServed(StatementRefused):
+    """A scope that reads across tenants has no executor in this release."""
+
+    code: ClassVar[str] = "PFQ425"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Reading across tenants is not served yet", "executor", "open one scope for each tenant"
+        )
+
+
+class CriteriaError(PrefiqError):
+    """Criteria, sort keys or a cursor that do not fit the model.
+
+    Args:
+        model: Qualified name of the model.
+        field: The field or sort key meant.
+        problem: What is wrong, one sentence without the value.
+    """
+
+    code: ClassVar[str] = "PFQ430"
+    status: ClassVar[int] = 422
+
+    def __init__(self, model: str, field: str, problem: str) -> None:
+        self.model = model
+        self.field = field
+        self.what = problem
+        self.where = f"{model}.{field}" if field else model
+        self.fix = "use the model's fields, with values of their types"

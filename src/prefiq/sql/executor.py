@@ -1,0 +1,430 @@
+"""``Executor``: the one door of a scope to one database; every statement and transaction goes through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.dml import UpdateBase
+
+from prefiq.contracts import Scope, ScopeClosed
+from prefiq.contracts.scope import _CURRENT
+from prefiq.errors import PrefiqError
+from prefiq.sql.connection_manager import ConnectionManager
+from prefiq.sql.errors import ReadOnlyTransaction, TenantChanged, TransactionLost
+from prefiq.sql.faults import from_driver
+from prefiq.sql.tables import Tables
+from prefiq.sql.tenant_scope import TenantScope
+
+__all__ = ["Executor", "Parameters", "Statement"]
+
+Statement = sa.Executable | str
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+
+class _Level:
+    """One open transaction or savepoint."""
+
+    __slots__ = ("after", "read_only", "undo")
+
+    def __init__(self, *, read_only: bool) -> None:
+        self.read_only = read_only
+        self.after: list[Callable[[], None]] = []
+        self.undo: list[Callable[[], None]] = []
+
+
+class _Transaction(AbstractContextManager[None]):
+    __slots__ = ("_executor", "_read_only")
+
+    def __init__(self, executor: Executor, *, read_only: bool) -> None:
+        self._executor = executor
+        self._read_only = read_only
+
+    def __enter__(self) -> None:
+        self._executor._begin(read_only=self._read_only)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._executor._commit()
+        else:
+            self._executor._rollback()
+
+
+class Executor:
+    """Runs statements for one scope, confined to its tenant; implements ``ITransactions``.
+
+    It takes one connection at its first statement and gives it back when the scope closes.  Outside ``tx``
+    every statement is a transaction of its own.  Not for use by several threads at once.
+
+    Args:
+        connections: Where connections come from.
+        scope: Whose tenant every statement is confined to; the tenant is taken now and may not change.
+        tables: Which tables belong to tenants.
+        database: Name of the database.
+
+    Raises:
+        prefiq.sql.errors.AcrossNotServed: The scope reads across tenants.
+    """
+
+    def __init__(
+        self, connections: ConnectionManager, scope: Scope, tables: Tables, database: str = "default"
+    ) -> None:
+        self.kind = connections.kind(database)
+        self.rules = TenantScope(scope.tenancy, tables)
+        self._tenancy = scope.tenancy
+        self._scope = scope
+        self._tables = tables
+        self._connections = connections
+        self._database = database
+        self._driver_error = self.kind.driver_error
+        self._observers = connections.observers
+        self._connection: sa.Connection | None = None
+        self._raw: Any = None
+        self._cursor: Any = None
+        self._levels: list[_Level] = []
+        self._read_only = False
+        self._lost = False
+        self._closed = False
+        self._streams: list[sa.CursorResult[Any]] = []
+        scope.on_close(self.close)
+
+    @property
+    def tenant(self) -> str:
+        """Key of the tenant that statements are confined to.
+
+        Raises:
+            prefiq.contracts.TenantNotBound: The scope belongs to no tenant.
+        """
+        tenant = self.rules.tenant
+        return tenant if tenant is not None else self.rules.require_tenant("")
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """The scoped dialect that plans are compiled with."""
+        return self._connections.engine(self._database).dialect
+
+    # -- statements -----------------------------------------------------------------------------------------
+
+    def exec(self, statement: Statement, params: Parameters = None) -> int:
+        """Run a statement; how many rows it changed.
+
+        Args:
+            statement: Of SQLAlchemy Core, or SQL as text that names no tenant's table.
+            params: Its bound values.
+        """
+        with self._running(statement, params) as result:
+            return int(result.rowcount)
+
+    def query(self, statement: Statement, params: Parameters = None) -> list[sa.Row[Any]]:
+        """All rows of a statement."""
+        with self._running(statement, params) as result:
+            return list(result.all())
+
+    def scalar(self, statement: Statement, params: Parameters = None) -> Any:
+        """The first column of the first row, or None."""
+        with self._running(statement, params) as result:
+            return result.scalar()
+
+    def bulk(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement for each row of values, all or none; how many rows it changed."""
+        if not rows:
+            return 0
+        if self._levels:
+            with self._running(statement, rows) as result:
+                return int(result.rowcount)
+        with self.tx():
+            return self.bulk(statement, rows)
+
+    def stream(
+        self, statement: Statement, params: Parameters = None, batch: int = 1000
+    ) -> Iterator[Sequence[sa.Row[Any]]]:
+        """All rows, in batches, with constant memory.
+
+        The rows are those of the moment when the first batch is taken.
+        """
+        with self._running(statement, params, stream=True) as result:
+            self._streams.append(result)
+            try:
+                for rows in result.partitions(batch):
+                    yield rows
+                    if self._closed:
+                        raise ScopeClosed(type(self))
+            finally:
+                if result in self._streams:
+                    self._streams.remove(result)
+
+    # -- statements of compiled plans: driver text and driver values --------------------------------------------
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        """All rows of a plan; its text was compiled for scopes, its values hold the tenant."""
+        if self._scope.tenancy is not self._tenancy:
+            raise TenantChanged
+        cursor = self._cursor
+        if cursor is None:
+            cursor = self._open()
+        try:
+            if self._observers:
+                return self._observed(cursor.execute, sql, params).fetchall()  # type: ignore[no-any-return]
+            return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]
+        except self._driver_error as error:
+            raise self._explained(error) from error
+
+    def write(self, sql: str, params: Sequence[Any], deleting: str = "") -> int:
+        """Run a plan that writes; how many rows it changed.
+
+        Args:
+            sql: Compiled for scopes.
+            params: Values, the tenant's among them.
+            deleting: Qualified name of the model whose row is deleted, for the error.
+        """
+        cursor = self._writing()
+        try:
+            if self._observers:
+                return self._observed(cursor.execute, sql, params).rowcount  # type: ignore[no-any-return]
+            return cursor.execute(sql, params).rowcount  # type: ignore[no-any-return]
+        except self._driver_error as error:
+            raise self._explained(error, deleting) from error
+
+    def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
+        cursor = self._writing()
+        try:
+            if self._observers:
+                return self._observed(cursor.executemany, sql, rows).rowcount  # type: ignore[no-any-return]
+            return cursor.executemany(sql, rows).rowcount  # type: ignore[no-any-return]
+        except self._driver_error as error:
+            raise self._explained(error) from error
+
+    # -- transactions -----------------------------------------------------------------------------------------
+
+    def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+        """Run the body in a transaction; a nested one is a savepoint.
+
+        Args:
+            read_only: One snapshot for several reads; writing is refused.
+        """
+        return _Transaction(self, read_only=read_only)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._levels)
+
+    def after_commit(self, callback: Callable[[], None], /) -> None:
+        """Call it once the outermost transaction has committed; at once where none is open."""
+        if self._levels:
+            self._levels[-1].after.append(callback)
+        else:
+            callback()
+
+    def on_rollback(self, callback: Callable[[], None], /) -> None:
+        """Call it if the transaction or savepoint that is open now is rolled back, last one first."""
+        if self._levels:
+            self._levels[-1].undo.append(callback)
+
+    def close(self) -> None:
+        """Give the connection back; a transaction that is still open is rolled back."""
+        if self._closed:
+            return
+        while self._levels:
+            self._rollback()
+        self._closed = True
+        for result in self._streams:
+            result.close()
+        self._streams.clear()
+        if self._cursor is not None:
+            self._cursor.close()
+        self._cursor = self._raw = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _open(self) -> Any:
+        """The cursor, on a connection taken now."""
+        if self._closed:
+            raise ScopeClosed(type(self))
+        if self._lost:
+            raise TransactionLost(self._database)
+        self._connection = self._connections.connect(self._database)
+        self._raw = self._connection.connection.driver_connection
+        self._cursor = self._raw.cursor()
+        return self._cursor
+
+    def _writing(self) -> Any:
+        if self._scope.tenancy is not self._tenancy:
+            raise TenantChanged
+        if self._read_only:
+            raise ReadOnlyTransaction
+        cursor = self._cursor
+        return cursor if cursor is not None else self._open()
+
+    @contextmanager
+    def _running(
+        self, statement: Statement, params: Any, *, stream: bool = False
+    ) -> Iterator[sa.CursorResult[Any]]:
+        result = self._start(statement, params, stream=stream)
+        try:
+            yield result
+        except self._driver_error as error:
+            raise self._explained(error) from error
+        except sa.exc.DBAPIError as error:
+            raise self._explained(error.orig or error) from error
+        finally:
+            result.close()
+
+    def _start(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
+        if self._scope.tenancy is not self._tenancy:
+            raise TenantChanged
+        if self._read_only and isinstance(statement, UpdateBase):
+            raise ReadOnlyTransaction
+        if self._cursor is None:
+            self._open()
+        # The compiler's bound value asks for the current scope: it must be ours, also when scopes interleave.
+        current = _CURRENT.get()
+        if current is not self._scope:
+            _CURRENT.set(self._scope)
+        began = time.perf_counter()
+        try:
+            if isinstance(statement, str):
+                return self._run_raw(statement, params)
+            options = {"stream_results": True} if stream else {}
+            assert self._connection is not None
+            return self._connection.execute(statement, params, execution_options=options)
+        except sa.exc.StatementError as error:
+            if isinstance(error.orig, PrefiqError):
+                raise error.orig from None
+            if isinstance(error.orig, self._driver_error):
+                raise self._explained(error.orig) from error
+            raise
+        finally:
+            if current is not self._scope:
+                _CURRENT.set(current)
+            for observer in self._observers:
+                observer(str(statement), time.perf_counter() - began)
+
+    def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
+        writes = self.rules.check_raw(sql)
+        if writes and self._read_only:
+            raise ReadOnlyTransaction
+        assert self._connection is not None
+        lift = self.kind.guard(self._raw, self.rules)
+        try:
+            return self._connection.exec_driver_sql(sql, params)
+        finally:
+            if lift is not None:
+                lift()
+
+    def _observed(self, run: Callable[..., Any], sql: str, params: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return run(sql, params)
+        finally:
+            seconds = time.perf_counter() - began
+            for observer in self._observers:
+                observer(sql, seconds)
+
+    def _explained(self, error: BaseException, deleting: str = "") -> PrefiqError:
+        """The error to raise; notices when the database has ended the transaction by itself."""
+        if self._levels and self._raw is not None and not self._raw.in_transaction:
+            self._lose()
+        return from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
+
+    def _lose(self) -> None:
+        # Without a transaction the next statement would be kept alone: no cursor, no statement.
+        self._lost = True
+        if self._cursor is not None:
+            self._cursor.close()
+        self._cursor = None
+
+    def _control(self, sql: str) -> None:
+        cursor = self._cursor
+        if cursor is None:  # or the transaction is lost, which is said here
+            cursor = self._open()
+        try:
+            cursor.execute(sql)
+        except self._driver_error as error:
+            raise self._explained(error) from error
+
+    def _begin(self, *, read_only: bool) -> None:
+        if self._scope.tenancy is not self._tenancy:
+            raise TenantChanged
+        if self._levels:
+            self._control(f"SAVEPOINT prefiq_{len(self._levels)}")
+            read_only = read_only or self._read_only
+        else:
+            self._control(self.kind.begin_read if read_only else self.kind.begin_write)
+        self._levels.append(_Level(read_only=read_only))
+        self._read_only = read_only
+
+    def _leave(self) -> _Level:
+        level = self._levels.pop()
+        self._read_only = self._levels[-1].read_only if self._levels else False
+        return level
+
+    def _commit(self) -> None:
+        if not self._levels:  # closed inside the body: nothing was kept
+            raise ScopeClosed(type(self))
+        try:
+            if len(self._levels) > 1:
+                self._control(f"RELEASE prefiq_{len(self._levels) - 1}")
+            else:
+                self._control("COMMIT")
+        except BaseException:
+            self._rollback()
+            raise
+        level = self._leave()
+        if self._levels:
+            self._levels[-1].after.extend(level.after)
+            self._levels[-1].undo.extend(level.undo)
+            return
+        _call_all(level.after)
+
+    def _rollback(self) -> None:
+        if not self._levels:
+            return
+        depth = len(self._levels) - 1
+        try:
+            if not self._lost and self._raw is not None and self._raw.in_transaction:
+                if depth:
+                    self._cursor.execute(f"ROLLBACK TO prefiq_{depth}")
+                    self._cursor.execute(f"RELEASE prefiq_{depth}")
+                else:
+                    self._cursor.execute("ROLLBACK")
+        except self._driver_error:
+            # What caused the rollback says more; a connection in an unknown state is not used again.
+            self._lose()
+            if self._connection is not None:
+                self._connection.invalidate()
+        level = self._leave()
+        if not self._levels and self._lost:
+            self._lost = False
+            self._forget_connection()
+        _call_all(reversed(level.undo))
+
+    def _forget_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        self._raw = self._cursor = None
+        if connection is not None:
+            connection.close()
+
+
+def _call_all(callbacks: Any) -> None:
+    """Call every one; their errors are raised together afterwards."""
+    errors: list[Exception] = []
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001  one that fails must not keep the others from being called
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("several callbacks of a transaction failed", errors)

@@ -1,0 +1,38 @@
+"""From a driver's error to one that names the model and its fields."""
+
+from __future__ import annotations
+
+from prefiq.contracts import FieldError, ForeignKeyViolation, UniqueViolation, ValidationFailed
+from prefiq.errors import PrefiqError
+from prefiq.sql.dialects.engine import DatabaseEngine
+from prefiq.sql.errors import DatabaseError
+from prefiq.sql.tables import TENANT, Tables
+
+__all__ = ["from_driver"]
+
+
+def from_driver(
+    error: BaseException, engine: DatabaseEngine, database: str, tables: Tables, *, deleting: str = ""
+) -> PrefiqError:
+    """The error to raise for the driver's.
+
+    Args:
+        error: As the driver raised it.
+        engine: Whose driver.
+        database: Name of the database.
+        tables: For the models' names.
+        deleting: Qualified name of the model whose row was being deleted, or empty.
+    """
+    fault = engine.explain(error, database)
+    if fault.kind == "other":
+        return fault.error or DatabaseError(database)
+    spec = tables.spec_of(fault.table)
+    model = spec.qualified if spec is not None else fault.table or deleting
+    fields = tuple(column for column in fault.columns if column != TENANT)
+    if fault.kind == "unique":
+        return UniqueViolation(model, fields)
+    if fault.kind == "foreign_key":
+        return ForeignKeyViolation(model, fields, deleting=bool(deleting))
+    return ValidationFailed(
+        model, tuple(FieldError(field, "required", "a value is required") for field in fields)
+    )

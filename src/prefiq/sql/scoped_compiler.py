@@ -1,0 +1,445 @@
+"""The scoped compiler: writes the tenant's predicate into every statement, or refuses the statement.
+
+It is set on the dialect of every engine that serves scopes; migrations use another engine.  A table is
+recognised by its name, whatever object names it.  Two walls stand one behind the other: each kind of
+statement is rewritten here before its text is made, and no tenant's table is ever rendered in a FROM that
+was not rewritten (``visit_table``).  What this module does not know is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import compiler as sa_compiler
+from sqlalchemy.sql import elements, selectable
+
+from prefiq.contracts import System, TenantNotBound, current_scope_or_none
+from prefiq.sql.errors import StatementRefused
+from prefiq.sql.tables import TENANT, TENANT_LENGTH, Tables
+from prefiq.sql.tenant_scope import TenantScope
+from prefiq.sql.types import FieldType
+
+__all__ = ["TENANT_BIND", "install"]
+
+TENANT_BIND = "prefiq_tenant"
+"""Name of the bound value that the compiler writes; nobody else may give it."""
+
+_KINDS = frozenset({"select", "compound_select", "insert", "update", "delete"})
+_TYPE = FieldType("str", length=TENANT_LENGTH)
+# Operators given as text are as free as text(); these are the ones that only combine two values.
+_OPERATORS = frozenset({"||", "&", "|", "<<", ">>", "->", "->>", "%", "is", "is not"})
+
+
+def install(engine: sa.Engine, statement_compiler: type[Any], tables: Tables) -> None:
+    """Make an engine compile for scopes only.
+
+    Args:
+        engine: A new one, nothing compiled yet.
+        statement_compiler: Its dialect's own compiler.
+        tables: Whose rows each table holds.
+    """
+    dialect: Any = engine.dialect
+    dialect.statement_compiler = type(
+        "ScopedCompiler", (_Scoping, statement_compiler), {"prefiq_tables": tables}
+    )
+    dialect.ddl_compiler = type("NoDdl", (_NoDdl, dialect.ddl_compiler), {})
+    dialect.preparer = type("ScopedPreparer", (_ScopedPreparer, dialect.preparer), {})
+    dialect.identifier_preparer = dialect.preparer(dialect)
+
+
+def _current_tenant() -> str:
+    scope = current_scope_or_none()
+    if scope is None:
+        raise TenantNotBound
+    return scope.tenant
+
+
+def _refuse_text(what: str) -> StatementRefused:
+    return StatementRefused(
+        "A fragment of text inside a statement cannot be confined to one tenant",
+        what,
+        "use columns, functions and bound values of SQLAlchemy Core",
+    )
+
+
+class _Scoping:
+    """Mixed into a dialect's statement compiler."""
+
+    prefiq_tables: Tables
+
+    def __init__(self, dialect: Any, statement: Any, *args: Any, **kwargs: Any) -> None:
+        if statement is not None and statement.__visit_name__ not in _KINDS:
+            raise StatementRefused(
+                f"A statement of the kind {statement.__visit_name__!r} is not known to be safe",
+                "statement",
+                "use select, insert, update or delete",
+            )
+        self._tenant_bind: Any = None
+        self._admitted: Counter[Any] = Counter()
+        self._on: dict[Any, list[Any]] = {}
+        self._tenant_table = ""
+        self._shared_writes: list[str] = []
+        super().__init__(dialect, statement, *args, **kwargs)  # type: ignore[call-arg]
+
+    # -- the bound tenant ---------------------------------------------------------------------------------
+
+    def _tenant_value(self, table: str) -> Any:
+        if self._tenant_bind is None:
+            self._tenant_table = table
+            self._tenant_bind = elements.BindParameter(TENANT_BIND, callable_=_current_tenant, type_=_TYPE)
+        return self._tenant_bind
+
+    def construct_params(self, *args: Any, **kwargs: Any) -> Any:
+        """Bound values of one execution; the tenant's is written last, so that nobody can give another."""
+        scope = current_scope_or_none()
+        if self._tenant_bind is not None and scope is None:
+            raise TenantNotBound(self._tenant_table)
+        if scope is not None and (self._tenant_bind is not None or self._shared_writes):
+            rules = TenantScope(scope.tenancy, self.prefiq_tables)
+            if self._tenant_bind is not None:
+                rules.require_tenant(self._tenant_table)
+            for table in self._shared_writes:
+                rules.require_shared_write(table)
+        elif self._shared_writes and not (scope and isinstance(scope.tenancy, System)):
+            raise TenantNotBound(self._shared_writes[0])
+        values: Any = super().construct_params(*args, **kwargs)  # type: ignore[misc]
+        if self._tenant_bind is not None:
+            values[TENANT_BIND] = _current_tenant()
+        return values
+
+    # -- which tables ---------------------------------------------------------------------------------------
+
+    def _scope_of(self, table: Any) -> str:
+        scope = self.prefiq_tables.scope_of(table.name)
+        if scope is None:
+            raise StatementRefused(
+                "The statement names a table that no listed model has",
+                f"table {table.name}",
+                "declare a model, or make the table known with Tables.add",
+            )
+        return scope
+
+    def _confine(self, froms: Iterable[Any]) -> list[Any]:
+        """The predicates for these FROM elements; those of an outer join's far side are kept for its ON."""
+        where: list[Any] = []
+        for from_ in froms:
+            self._walk(from_, where)
+        return where
+
+    def _walk(self, from_: Any, into: list[Any]) -> None:
+        if isinstance(from_, selectable.Join):
+            if from_.full:
+                raise StatementRefused(
+                    "A full outer join cannot be confined to one tenant",
+                    "FULL OUTER JOIN",
+                    "join two selects",
+                )
+            self._walk(from_.left, into)
+            # In WHERE, the predicate would drop the rows that the outer join keeps.
+            self._walk(from_.right, self._on.setdefault(from_, []) if from_.isouter else into)
+        elif isinstance(from_, selectable.FromGrouping):
+            self._walk(from_.element, into)
+        elif isinstance(from_, (selectable.Subquery, selectable.CTE)):
+            pass  # confined where it is rendered
+        elif isinstance(from_, selectable.TableClause):
+            self._confine_table(from_, from_, into)
+        elif isinstance(from_, selectable.TableValuedAlias):
+            self._check_table_function(from_)
+        elif isinstance(from_, selectable.Alias):
+            inner: Any = from_
+            while isinstance(inner.element, selectable.Alias):
+                inner = inner.element
+            if isinstance(inner.element, selectable.TableClause):
+                # An alias of an alias is rendered by its outermost name, and announced by the innermost.
+                self._confine_table(inner.element, from_, into, announced=inner)
+            else:
+                self._walk(inner.element, into)
+        elif not isinstance(from_, selectable.Values):
+            raise StatementRefused(
+                f"A FROM of the kind {type(from_).__name__} is not known to be safe",
+                "FROM",
+                "use tables, aliases, joins, subqueries and CTEs",
+            )
+
+    def _confine_table(self, table: Any, named: Any, into: list[Any], announced: Any = None) -> None:
+        if self._scope_of(table) == "tenant":
+            into.append(self._predicate(table, named))
+        # Once for each rendering: the same table elsewhere needs a predicate of its own.
+        self._admitted[named if announced is None else announced] += 1
+
+    def _predicate(self, table: Any, named: Any) -> Any:
+        # Not ``named.c.tenant_id``: the table may be of another metadata that does not list the column.
+        column = sa.ColumnClause(TENANT, _TYPE, _selectable=named)
+        return column == self._tenant_value(table.name)
+
+    def _check_table_function(self, from_: Any) -> None:
+        function = getattr(from_, "element", None)
+        while isinstance(function, (selectable.Alias, elements.Grouping)):
+            function = function.element
+        name = str(getattr(function, "name", ""))
+        if name not in _table_functions(self):
+            raise StatementRefused(
+                "A function in FROM may read any table", f"function {name}", "select from tables"
+            )
+
+    def visit_table(
+        self, table: Any, asfrom: bool = False, enclosing_alias: Any = None, **kwargs: Any
+    ) -> Any:
+        """The second wall: a table is rendered only where its predicate has been written."""
+        if asfrom and not kwargs.get("ashint") and self._scope_of(table) == "tenant":
+            named = enclosing_alias if enclosing_alias is not None else table
+            self._admitted[named] -= 1
+            if self._admitted[named] < 0:
+                raise StatementRefused(
+                    "A table stands where its tenant's predicate cannot be written",
+                    f"table {table.name}",
+                    "use it in the FROM of a select",
+                )
+        return super().visit_table(table, asfrom=asfrom, enclosing_alias=enclosing_alias, **kwargs)  # type: ignore[misc]
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def visit_select(self, select_stmt: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what carries text beside the columns."""
+        _refuse_fragments(select_stmt)
+        return super().visit_select(select_stmt, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_compound_select(self, cs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what carries text beside the selects."""
+        _refuse_fragments(cs)
+        return super().visit_compound_select(cs, *args, **kwargs)  # type: ignore[misc]
+
+    def _compose_select_body(
+        self, text: str, select: Any, compile_state: Any, columns: Any, froms: Any, *rest: Any
+    ) -> Any:
+        where = self._confine(froms)
+        if where:
+            select = select._generate()
+            select._where_criteria = (*where, *select._where_criteria)
+        return super()._compose_select_body(text, select, compile_state, columns, froms, *rest)  # type: ignore[misc]
+
+    def visit_join(self, join: Any, *args: Any, **kwargs: Any) -> Any:
+        """An outer join carries the predicates of its far side in ON."""
+        extra = self._on.get(join)
+        if extra:
+            confined = join._clone()
+            confined.onclause = sa.and_(*extra, join.onclause)
+            join = confined
+        return super().visit_join(join, *args, **kwargs)  # type: ignore[misc]
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def visit_insert(self, insert_stmt: Any, *args: Any, **kwargs: Any) -> Any:
+        """The tenant's column is written here; a caller may not give it."""
+        _refuse_fragments(insert_stmt)
+        table = insert_stmt.table
+        names = [*(self.column_keys or ()), *_given_names(insert_stmt)]  # type: ignore[attr-defined]
+        if self._scope_of(table) == "shared":
+            self._shared_writes.append(table.name)
+        else:
+            _refuse_tenant(names, table)
+            if TENANT not in table.c:
+                raise StatementRefused(
+                    f"The table object does not list {TENANT}", f"table {table.name}", "use the one of Tables"
+                )
+            insert_stmt = self._with_tenant(insert_stmt, table)
+        return super().visit_insert(insert_stmt, *args, **kwargs)  # type: ignore[misc]
+
+    def _with_tenant(self, statement: Any, table: Any) -> Any:
+        value = self._tenant_value(table.name)
+        statement = statement._generate()
+        if statement.select is not None:
+            rows = statement.select.subquery()
+            # WHERE true: without it SQLite takes ON CONFLICT for the ON of a join.
+            statement.select = sa.select(*rows.c, value.label(TENANT)).select_from(rows).where(sa.true())
+            statement._select_names = [*statement._select_names, TENANT]
+        elif statement._multi_values:
+            statement._multi_values = tuple(
+                [_row_with_tenant(row, value, table) for row in rows] for rows in statement._multi_values
+            )
+        else:
+            statement._values = {**(statement._values or {}), table.c[TENANT]: value}
+            if self.column_keys is None and len(statement._values) == 1:  # type: ignore[attr-defined]
+                raise StatementRefused(
+                    "An insert without values or columns", f"table {table.name}", "give the values"
+                )
+        if statement._post_values_clause is not None:
+            conflicts = [_conflict_of_tenant(c, table) for c in _conflicts(statement)]
+            statement._post_values_clause = (
+                conflicts[0] if len(conflicts) == 1 else elements.ElementList(conflicts)
+            )
+        return statement
+
+    def visit_update(self, update_stmt: Any, *args: Any, **kwargs: Any) -> Any:
+        """WHERE is confined, and the tenant's column may not be set."""
+        names = [*(self.column_keys or ()), *_given_names(update_stmt)]  # type: ignore[attr-defined]
+        confined = self._confined_dml(update_stmt)
+        if self._scope_of(update_stmt.table) == "tenant":
+            _refuse_tenant(names, update_stmt.table)
+        return super().visit_update(confined, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_delete(self, delete_stmt: Any, *args: Any, **kwargs: Any) -> Any:
+        """WHERE is confined."""
+        return super().visit_delete(self._confined_dml(delete_stmt), *args, **kwargs)  # type: ignore[misc]
+
+    def _confined_dml(self, statement: Any) -> Any:
+        _refuse_fragments(statement)
+        table = statement.table
+        if not isinstance(table, selectable.TableClause):
+            raise StatementRefused(
+                "Only a table itself can be written",
+                "UPDATE or DELETE",
+                "use the table, not an alias or join",
+            )
+        if self._scope_of(table) == "shared":
+            self._shared_writes.append(table.name)
+        state = statement._compile_state_factory(statement, self)
+        where = self._confine([table, *(state._extra_froms or ())])
+        statement = statement._generate()
+        statement._where_criteria = (*where, *statement._where_criteria)
+        return statement
+
+    # -- text -----------------------------------------------------------------------------------------------
+
+    def visit_textclause(self, *_: Any, **__: Any) -> Any:
+        """Refuse ``text()``."""
+        raise _refuse_text("text()")
+
+    def visit_tstring(self, *_: Any, **__: Any) -> Any:
+        """Refuse template strings."""
+        raise _refuse_text("a template string")
+
+    def visit_textual_select(self, *_: Any, **__: Any) -> Any:
+        """Refuse ``text().columns()``."""
+        raise _refuse_text("text().columns()")
+
+    def visit_column(self, column: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse ``literal_column()``, but for the star of ``count(*)``."""
+        if column.is_literal and column.name != "*":
+            raise _refuse_text("literal_column()")
+        return super().visit_column(column, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_bindparam(self, bindparam: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse a caller's bound value with the tenant's name."""
+        if bindparam.key == TENANT_BIND and bindparam is not self._tenant_bind:
+            raise StatementRefused(
+                "A bound value has the name of the tenant's", TENANT_BIND, "choose another name"
+            )
+        return super().visit_bindparam(bindparam, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_binary(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_binary(element, operator, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_unary_operator(element, operator, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_unary_modifier(element, operator, **kwargs)  # type: ignore[misc]
+
+
+class _NoDdl:
+    """In place of a dialect's DDL compiler: the schema is changed by migrations, through another door."""
+
+    def process(self, obj: Any, **_: Any) -> str:
+        """Refuse."""
+        raise StatementRefused(
+            "The schema cannot be changed through this door",
+            type(obj).__name__,
+            "write a migration; it uses ConnectionManager.schema_connection",
+        )
+
+
+class _ScopedPreparer:
+    """Quotes every name that needs it, also one that was marked as not to be quoted."""
+
+    def quote(self, ident: Any, *args: Any, **kwargs: Any) -> Any:
+        """The name, quoted where it needs to be."""
+        if getattr(ident, "quote", None) is False:
+            ident = str(ident)
+        return super().quote(ident, *args, **kwargs)  # type: ignore[misc]
+
+
+def _refuse_fragments(statement: Any) -> None:
+    for attribute, name in (
+        ("_prefixes", "prefix_with()"),
+        ("_suffixes", "suffix_with()"),
+        ("_hints", "with_hint()"),
+        ("_statement_hints", "with_statement_hint()"),
+        ("_post_select_clause", "ext()"),
+        ("_pre_columns_clause", "ext()"),
+        ("_post_criteria_clause", "ext()"),
+        ("_post_body_clause", "ext()"),
+    ):
+        if getattr(statement, attribute, None):
+            raise _refuse_text(name)
+
+
+def _check_operator(operator: Any) -> None:
+    if operator.opstring.strip().lower() not in _OPERATORS:
+        raise _refuse_text("an operator given as text")
+
+
+def _table_functions(compiler: sa_compiler.SQLCompiler | Any) -> frozenset[str]:
+    from prefiq.sql.dialects import engine_for
+
+    return engine_for(compiler.dialect.name).table_functions
+
+
+def _name_of(key: Any) -> str:
+    return str(getattr(key, "name", key))
+
+
+def _given_names(statement: Any) -> list[str]:
+    """Every column that the statement's own values name."""
+    names = [_name_of(key) for key in statement._values or ()]
+    names.extend(_name_of(name) for name in getattr(statement, "_select_names", None) or ())
+    for rows in getattr(statement, "_multi_values", ()) or ():
+        for row in rows:
+            names.extend(_name_of(key) for key in row if isinstance(row, dict))
+    for conflict in _conflicts(statement):
+        names.extend(_name_of(key) for key in getattr(conflict, "update_values_to_set", None) or ())
+    return names
+
+
+def _conflicts(statement: Any) -> Iterator[Any]:
+    """The ON CONFLICT clauses of an insert."""
+    clause = getattr(statement, "_post_values_clause", None)
+    if isinstance(clause, elements.ElementList):
+        yield from clause.clauses
+    elif clause is not None:
+        yield clause
+
+
+def _refuse_tenant(names: Iterable[str], table: Any) -> None:
+    if any(name.casefold() == TENANT for name in names):
+        raise StatementRefused(f"{TENANT} is written by Prefiq", f"table {table.name}", f"leave {TENANT} out")
+
+
+def _row_with_tenant(row: Any, value: Any, table: Any) -> dict[Any, Any]:
+    if not isinstance(row, dict):
+        raise StatementRefused(
+            "Rows of an insert are given by name", f"table {table.name}", "use dictionaries"
+        )
+    return {**row, table.c[TENANT]: value}
+
+
+def _conflict_of_tenant(conflict: Any, table: Any) -> Any:
+    """The conflict's target with the tenant in front, as every unique index has it."""
+    target = getattr(conflict, "inferred_target_elements", None)
+    if not hasattr(conflict, "inferred_target_elements"):
+        raise StatementRefused(
+            "This form of upsert is not known to be safe", f"table {table.name}", "use on_conflict_do_update"
+        )
+    if target is not None and TENANT not in {_name_of(element) for element in target}:
+        conflict = conflict._clone()
+        conflict.inferred_target_elements = [TENANT, *target]
+    return conflict

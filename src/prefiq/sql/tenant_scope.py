@@ -1,0 +1,141 @@
+"""``TenantScope``: what the present scope may reach; asked by the statement compiler and the raw door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from prefiq.contracts import Across, Bound, System, Tenancy, TenantNotBound
+from prefiq.sql.errors import AcrossNotServed, RawSqlRefused, SharedTableProtected
+from prefiq.sql.tables import Tables
+
+__all__ = ["TenantScope"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+)
+    | (?P<comment>--[^\n]*(?:\n|$) | /\*(?:[^*]|\*(?!/))*\*/)
+    | (?P<name>[^\W\d][\w$]*)
+    | '(?P<single>(?:[^']|'')*)'
+    | "(?P<double>(?:[^"]|"")*)"
+    | `(?P<back>(?:[^`]|``)*)`
+    | \[(?P<bracket>[^\]]*)\]
+    | (?P<number>\d[\w.]*)
+    | (?P<sign>[^'"`\[/\-\s\w] | /(?!\*) | -(?!-) | \])
+    """,
+    re.VERBOSE,
+)
+_QUOTES = {"single": "'", "double": '"', "back": "`"}
+_WRITES = frozenset({"insert", "update", "delete", "replace", "merge"})
+_STEERS = frozenset({
+    "begin", "commit", "end", "rollback", "savepoint", "release", "attach", "detach", "pragma", "vacuum", "create",
+    "alter", "drop", "reindex", "analyze", "truncate", "grant", "revoke", "set", "reset", "discard", "copy", "call",
+    "do", "lock", "use", "rename",
+})  # fmt: skip
+
+
+class TenantScope:
+    """The rules of one tenancy, for all statements of one unit of work.
+
+    Args:
+        tenancy: Of the scope, taken when its work began.
+        tables: Every table and whose rows it holds.
+
+    Raises:
+        AcrossNotServed: The scope reads across tenants.
+    """
+
+    __slots__ = ("_tables", "is_single", "is_system", "tenancy", "tenant")
+
+    def __init__(self, tenancy: Tenancy, tables: Tables) -> None:
+        if isinstance(tenancy, Across):
+            raise AcrossNotServed
+        self.tenancy = tenancy
+        self.tenant = tenancy.tenant if isinstance(tenancy, Bound) else None
+        """Key of the bound tenant; None in a scope of the system."""
+        self.is_system = isinstance(tenancy, System)
+        self.is_single = isinstance(tenancy, Bound) and tenancy.placement.mode == "single"
+        self._tables = tables
+
+    def require_tenant(self, table: str) -> str:
+        """The tenant's key.
+
+        Raises:
+            TenantNotBound: The scope belongs to no tenant.
+        """
+        if self.tenant is None:
+            raise TenantNotBound(table)
+        return self.tenant
+
+    def require_shared_write(self, table: str) -> None:
+        """Nothing, or an error.
+
+        Raises:
+            SharedTableProtected: Only the system writes what all tenants read.
+        """
+        if not self.is_system:
+            raise SharedTableProtected(table)
+
+    def reads(self, table: str) -> bool:
+        """Whether raw SQL may read this table: a shared one, or any where there is but one tenant."""
+        return self.is_single or self._tables.scope_of(table) == "shared"
+
+    def writes(self, table: str) -> bool:
+        """Whether raw SQL may write this table."""
+        if self._tables.scope_of(table) == "tenant":
+            return self.is_single
+        return self.is_system and self._tables.scope_of(table) == "shared"
+
+    def check_raw(self, sql: str) -> bool:
+        """Refuse SQL as text that names a tenant's table, changes the schema or steers the transaction.
+
+        Returns:
+            Whether it writes.
+
+        Raises:
+            RawSqlRefused: For each of these, and for text that cannot be read to its end.
+        """
+        first = ""
+        names: set[str] = set()
+        words: set[str] = set()
+        for kind, text in _tokens(sql):
+            if kind == "name":
+                first = first or text
+                words.add(text)
+            names.add(text)
+        if first in _STEERS or not first:
+            raise RawSqlRefused(
+                "Raw SQL reads and writes rows, nothing else",
+                "SQL given as text",
+                "use tx() for transactions, and migrations for the schema",
+            )
+        writes = first in _WRITES or (first == "with" and bool(words & _WRITES))
+        for name in names:
+            scope = self._tables.scope_of(name)
+            if scope == "tenant" and not self.is_single:
+                raise RawSqlRefused(
+                    "Raw SQL cannot be confined to one tenant",
+                    f"table {name}",
+                    "use RepositoryQuery.select(), or statements of SQLAlchemy Core",
+                )
+            if scope == "shared" and writes:
+                self.require_shared_write(name)
+        return writes
+
+
+def _tokens(sql: str) -> Iterator[tuple[str, str]]:
+    """Kind and text, folded to one case, of every name; a quoted text may be a name too, for SQLite."""
+    position = 0
+    while position < len(sql):
+        match = _TOKEN.match(sql, position)
+        if match is None:
+            raise RawSqlRefused(
+                "The SQL cannot be read to its end", f"character {position}", "close every quote and comment"
+            )
+        position = match.end()
+        kind = match.lastgroup or ""
+        if kind in {"name", "single", "double", "back", "bracket"}:
+            text = match[kind]
+            if kind in _QUOTES:
+                text = text.replace(_QUOTES[kind] * 2, _QUOTES[kind])
+            yield kind, text.casefold()
