@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prefiq.application import Application
-    from prefiq.migrations import Done, ModulePart, ModuleStatus
+    from prefiq.foundation.seeds import Progress
+    from prefiq.migrations import Developed, Done, ModuleStatus
     from prefiq.sql import ConnectionManager
 
 __all__ = [
@@ -19,24 +20,12 @@ __all__ = [
     "check_files",
     "develop",
     "manager_of",
-    "parts",
     "planned",
     "run_seeds",
     "statements",
     "status",
     "tenant_keys",
 ]
-
-
-def parts(app: Application) -> list[ModulePart]:
-    """The listed modules, as far as migrations are concerned."""
-    from prefiq.migrations import ModulePart
-
-    found = []
-    for module in app.host.modules:
-        package, _, folder = module.migrations.rpartition(".")
-        found.append(ModulePart(module.name, package, app.catalog.of_module(module.name), folder))
-    return found
 
 
 def manager_of(app: Application) -> ConnectionManager:
@@ -62,10 +51,10 @@ def check_at_head(app: Application) -> None:
     Raises:
         prefiq.errors.PrefiqError: It has not, or it cannot be reached.
     """
-    from prefiq.migrations import check
+    from prefiq.migrations import check, parts_of
 
     with _looking(app) as connection:
-        check(parts(app), connection)
+        check(parts_of(app), connection)
 
 
 def check_files(app: Application) -> None:
@@ -75,19 +64,19 @@ def check_files(app: Application) -> None:
         prefiq.errors.Faults: ``ModelChanged`` and the like.
     """
     from prefiq.errors import Faults
-    from prefiq.migrations import check_models
+    from prefiq.migrations import check_models, parts_of
 
-    faults = check_models(parts(app), app.catalog)
+    faults = check_models(parts_of(app), app.catalog)
     if faults:
         raise Faults("The migrations are not what the models say", faults)
 
 
 def status(app: Application) -> list[ModuleStatus]:
     """Where each module's tables stand."""
-    from prefiq.migrations import status
+    from prefiq.migrations import parts_of, status
 
     with _looking(app) as connection:
-        return status(parts(app), connection)
+        return status(parts_of(app), connection)
 
 
 def planned(app: Application) -> list[dict[str, Any]]:
@@ -111,22 +100,22 @@ def statements(app: Application) -> str:
 
 
 def _plan(app: Application) -> Any:
-    from prefiq.migrations import plan
+    from prefiq.migrations import parts_of, plan
     from prefiq.sql.errors import DatabaseMissing
 
     try:
         with _looking(app) as connection:
-            return plan(parts(app), connection)
+            return plan(parts_of(app), connection)
     except DatabaseMissing:
-        return plan(parts(app))
+        return plan(parts_of(app))
 
 
 def apply(app: Application, report: Callable[[Done], None]) -> list[Done]:
     """Apply what is pending; makes the database where there is none."""
-    from prefiq.migrations import apply, plan
+    from prefiq.migrations import apply, parts_of, plan
 
     with manager_of(app).schema_connection() as connection:
-        return apply(plan(parts(app), connection), connection, report=report)
+        return apply(plan(parts_of(app), connection), connection, report=report)
 
 
 def tenant_keys(app: Application) -> list[str]:
@@ -134,3 +123,41 @@ def tenant_keys(app: Application) -> list[str]:
     if app.settings.tenancy == "single":
         return [app.settings.tenant]
     return [tenant.key for tenant in app.tenants.list() if tenant.state.value == "active"]
+
+
+def develop(app: Application) -> Developed:
+    """Bring a development database to the declarations; makes it where there is none."""
+    from prefiq.migrations import migrate_from_declarations, parts_of
+
+    with manager_of(app).schema_connection() as connection:
+        return migrate_from_declarations(parts_of(app), app.catalog, connection)
+
+
+def run_seeds(
+    app: Application, tenants: Sequence[str], progress: Progress | None = None
+) -> list[dict[str, str]]:
+    """Run the seeds that tenants lack.
+
+    Returns:
+        Tenant, module and name of each that ran.
+
+    Raises:
+        prefiq.errors.Faults: Some failed; the others ran.
+    """
+    from prefiq.errors import Faults, PrefiqError
+    from prefiq.migrations import run_seeds
+
+    done: list[dict[str, str]] = []
+    faults: list[PrefiqError] = []
+    for tenant in tenants:
+        if progress is not None:
+            progress.start(f"seeds of {tenant}")
+        try:
+            ran = run_seeds(app, [tenant], progress)
+        except Faults as failed:
+            faults += [error for error in failed.exceptions if isinstance(error, PrefiqError)]
+            continue
+        done += [{"tenant": one.tenant, "module": one.module, "seed": one.seed.name} for one in ran]
+    if faults:
+        raise Faults("Some seeds failed", faults)
+    return done

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from prefiq.cli.failure import EXIT_CODES, end
 from prefiq.cli.session import Session
@@ -146,7 +147,9 @@ class Program(Group):
             code = super().main(arguments, prog_name or "prefiq", standalone_mode=False, obj=session, **extra)
             sys.stdout.flush()
         except SystemExit:
-            raise
+            if not isinstance(sys.stdout, PacifyFlushWrapper):
+                raise
+            code = end(BrokenPipeError(), session)  # click has noticed it first
         except click.exceptions.NoArgsIsHelpError as help:
             click.echo(help.format_message())
             code = 2

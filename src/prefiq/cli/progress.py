@@ -35,7 +35,9 @@ def progress(session: Session) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _OnTerminal(bars)
+        shown = _OnTerminal(bars)
+        yield shown
+        shown.finish()
 
 
 class _OnTerminal:
@@ -48,13 +50,25 @@ class _OnTerminal:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task: Any = None
+        self._count = 0
 
     def start(self, title: str, total: int | None = None) -> None:
-        """A new bar."""
+        """A new bar; one that has not moved is given the new title."""
+        if self._task is not None and not self._count:
+            self._bars.update(self._task, description=title, total=total)
+            return
+        self.finish()
         self._task = self._bars.add_task(title, total=total)
 
     def advance(self, count: int = 1) -> None:
         """Move the last bar."""
         if self._task is None:
             self.start("rows")
+        self._count += count
         self._bars.advance(self._task, count)
+
+    def finish(self) -> None:
+        """The last bar is complete, also where nobody knew how long it would be."""
+        if self._task is not None:
+            self._bars.update(self._task, total=self._count, completed=self._count)
+        self._task, self._count = None, 0

@@ -65,16 +65,18 @@ class Session:
 
     def prepared(self) -> Application:
         """The application, composed; no database is touched."""
+        settings = self.settings()  # first: its errors need no other room
         from prefiq.application import Application
 
-        return Application.prepare(self.settings())
+        return Application.prepare(settings)
 
     @contextmanager
     def booted(self) -> Iterator[Application]:
         """The application, with its resources open; closed at the end."""
+        settings = self.settings()
         from prefiq.application import Application
 
-        with Application.boot(self.settings()) as app:
+        with Application.boot(settings) as app:
             yield app
 
     def answer(self, data: Any, show: Callable[[], None]) -> None:

@@ -39,12 +39,12 @@ def examine_boot(load: Callable[[], Settings]) -> BootDiagnosis:
     Args:
         load: Loads the settings.
     """
-    from prefiq.application import Application
-
     try:
         settings = load()
     except PrefiqError as error:
         return BootDiagnosis(tuple(findings_of(error)))
+    from prefiq.application import Application
+
     findings = [*settings_warnings(settings), *file_permissions(settings)]
     try:
         app = Application.prepare(settings)

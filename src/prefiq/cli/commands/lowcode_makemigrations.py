@@ -38,14 +38,13 @@ def command(
     The declarations of MODULE are compared with what its migrations make; no database is needed.  The file
     goes into the module's own package, which must be an editable install or a checkout.
     """
-    from prefiq.cli.database_state import parts
     from prefiq.errors import Faults
-    from prefiq.migrations import check_models, make
+    from prefiq.migrations import check_models, make, parts_of
     from prefiq.settings.nearest import nearest
 
     pairs = _pairs(renames)
     app = session.prepared()
-    listed = {part.name: part for part in parts(app)}
+    listed = {part.name: part for part in parts_of(app)}
     if module not in listed:
         raise UnknownModule(module, tuple(listed), nearest(module, listed))
     part = listed[module]
@@ -86,12 +85,13 @@ def _pairs(renames: tuple[str, ...]) -> dict[str, str]:
 
 def _folder(part: ModulePart) -> Path:
     """Where the module's migrations stand, or shall stand."""
-    if not part.package:
+    parent, _, name = part.migrations.rpartition(".")
+    if not parent:
         raise NotWritable(part.name, "its provider is in no package")
-    package = importlib.resources.files(part.package)
+    package = importlib.resources.files(parent)
     if not isinstance(package, Path):
         raise NotWritable(part.name, "its package is no folder")
     if {"site-packages", "dist-packages"} & set(package.parts):
         # What is written there is lost with the next upgrade, and would be on this machine alone.
         raise NotWritable(part.name, "its package is installed, not a checkout")
-    return package / part.folder
+    return package / name

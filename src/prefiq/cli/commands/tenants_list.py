@@ -19,6 +19,7 @@ def command(session: Session) -> None:
     from prefiq.cli.output import print_table
 
     with session.booted() as app:
+        rows: list[dict[str, object]]
         if app.settings.tenancy == "single":
             rows = [{"key": app.settings.tenant, "name": app.settings.tenant, "state": "active"}]
         else:
