@@ -14,7 +14,7 @@ from prefiq.cli.errors import Unexpected, WrongUsage
 from prefiq.cli.session import Session
 from prefiq.errors import Faults, PrefiqError
 
-__all__ = ["EXIT_CODES", "as_data", "end"]
+__all__ = ["EXIT_CODES", "Unread", "as_data", "end"]
 
 EXIT_CODES = {
     0: "done",
@@ -30,6 +30,10 @@ EXIT_CODES = {
 """What a command's exit code says; the reference page and ``prefiq --help`` print it."""
 
 
+class Unread(Exception):
+    """Nobody reads the output any more."""
+
+
 def end(error: BaseException, session: Session) -> int:
     """Say what went wrong on stderr.
 
@@ -43,7 +47,7 @@ def end(error: BaseException, session: Session) -> int:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("Interrupted", err=True)
         return 130
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, Unread | BrokenPipeError):
         _drop_output()
         return 141
     if session.debug and not isinstance(error, click.ClickException):

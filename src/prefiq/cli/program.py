@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
-from click.utils import PacifyFlushWrapper
 
-from prefiq.cli.failure import EXIT_CODES, end
+from prefiq.cli.failure import EXIT_CODES, Unread, end
 from prefiq.cli.session import Session
 from prefiq.cli.table import Entry, below
 
@@ -130,6 +130,16 @@ class Program(Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), says) for code, says in EXIT_CODES.items()])
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments; help and version are printed here."""
+        with _readers_that_leave():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _readers_that_leave():
+            return super().invoke(ctx)
+
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> None:
@@ -147,15 +157,22 @@ class Program(Group):
             code = super().main(arguments, prog_name or "prefiq", standalone_mode=False, obj=session, **extra)
             sys.stdout.flush()
         except SystemExit:
-            if not isinstance(sys.stdout, PacifyFlushWrapper):
-                raise
-            code = end(BrokenPipeError(), session)  # click has noticed it first
+            raise
         except click.exceptions.NoArgsIsHelpError as help:
             click.echo(help.format_message())
             code = 2
         except BaseException as error:  # noqa: BLE001  this is where a command ends, whatever happened
             code = end(error, session)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _readers_that_leave() -> Iterator[None]:
+    # click ends a command itself on this error, with a code that says nothing.
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise Unread from error
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
