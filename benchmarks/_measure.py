@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 Row = dict[str, object]
 
 
-def interleaved(contestants: Mapping[str, Callable[[], object]], *, rounds: int = 7, number: int = 1) -> dict[str, float]:
+def interleaved(
+    contestants: Mapping[str, Callable[[], object]], *, rounds: int = 7, number: int = 1
+) -> dict[str, float]:
     """Seconds of thread CPU time per call of each contestant: the least of all rounds.
 
     Args:

@@ -9,13 +9,13 @@ from typing import Any
 
 import dishka
 import wireup
+
+from benchmarks._measure import Row, interleaved, row
 from prefiq import Binder, Entity, ProviderBase, Scope, field, on
 from prefiq.container import Container, compose
 from prefiq.contracts import Bound
 from prefiq.foundation.hooks import HookTable
 from prefiq.plugins import Host, discover
-
-from benchmarks._measure import Row, interleaved, row
 
 TARGET_BOOT = {10: 2.0, 100: 12.0}
 
@@ -42,11 +42,15 @@ def module(number: int) -> type[ProviderBase]:
 
     Service.__init__.__annotations__["repository"] = Repository
 
-    def bind(self: ProviderBase, to: Binder) -> None:
+    def bind(_self: ProviderBase, to: Binder) -> None:
         to.bind(Repository)
         to.bind(Service)
 
-    return type(f"Module{number}Provider", (ProviderBase,), {"bind": bind, "service": Service, "repository": Repository})
+    return type(
+        f"Module{number}Provider",
+        (ProviderBase,),
+        {"bind": bind, "service": Service, "repository": Repository},
+    )
 
 
 class CoreProvider(ProviderBase):
@@ -91,8 +95,12 @@ def boots() -> list[Row]:
         spent = interleaved(
             {"prefiq": lambda p=providers: boot(p), "dishka": lambda p=providers: dishka_boot(p)}, rounds=7
         )
-        rows.append(row(f"boot {count} modules", spent["prefiq"] * 1000, "ms CPU", target, "dishka, container alone"))
-        rows.append(row(f"boot {count} modules, ratio", spent["prefiq"] / spent["dishka"], "× dishka", None, "dishka"))
+        rows.append(
+            row(f"boot {count} modules", spent["prefiq"] * 1000, "ms CPU", target, "dishka, container alone")
+        )
+        rows.append(
+            row(f"boot {count} modules, ratio", spent["prefiq"] / spent["dishka"], "× dishka", None, "dishka")
+        )
     return rows
 
 
@@ -116,6 +124,7 @@ def resolution() -> list[Row]:
     except Exception as error:  # noqa: BLE001  a peer that cannot take part must not stop the others
         print(f"wireup left out: {error}", file=sys.stderr)
     if other is not None:
+
         def wired() -> object:
             with other.enter_scope() as request:
                 return request.get(service)
@@ -123,7 +132,12 @@ def resolution() -> list[Row]:
         contestants["wireup"] = wired
     spent = interleaved(contestants, rounds=9, number=2000)
     rows = [
-        row("request: open scope, resolve service → repository → executor, close", spent["prefiq"] * 1e6, "µs", 1.6),
+        row(
+            "request: open scope, resolve service → repository → executor, close",
+            spent["prefiq"] * 1e6,
+            "µs",
+            1.6,
+        ),
         row("request, ratio", spent["prefiq"] / spent["dishka"], "× dishka", None, "dishka"),
     ]
     if "wireup" in spent:
@@ -151,11 +165,11 @@ def hooks() -> list[Row]:
         title: str = field(max_length=10)
 
     @on.before_create(Note)
-    def first(note: Note) -> None:
+    def first(_note: Note) -> None:
         return None
 
     @on.before_create(Note)
-    def second(note: Note) -> None:
+    def second(_note: Note) -> None:
         return None
 
     class NotesProvider(ProviderBase):
@@ -176,7 +190,9 @@ def hooks() -> list[Row]:
         number=20000,
     )
     return [
-        row("model hook, no handler", (spent["none"] - spent["call"]) * 1e9, "ns", 60, "pluggy broadcast 1300"),
+        row(
+            "model hook, no handler", (spent["none"] - spent["call"]) * 1e9, "ns", 60, "pluggy broadcast 1300"
+        ),
         row("model hook, two handlers", (spent["two"] - spent["call"]) * 1e6, "µs", 0.5, "pluggy broadcast"),
     ]
 
@@ -185,7 +201,11 @@ def imports() -> list[Row]:
     def cost(code: str) -> float:
         program = f"import time; t=time.process_time(); {code}; print(time.process_time()-t)"
         runs = [
-            float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", program], capture_output=True, text=True, check=True
+                ).stdout
+            )
             for _ in range(9)
         ]
         return min(runs) * 1000

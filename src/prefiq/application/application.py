@@ -158,7 +158,9 @@ class Application:
         tenancy = self._tenancy(tenant, as_system)
         if as_system:
             actor = SYSTEM
-            logger.info("acting as system: %s", as_system, extra={"reason": as_system, "tenant": tenant or ""})
+            logger.info(
+                "acting as system: %s", as_system, extra={"reason": as_system, "tenant": tenant or ""}
+            )
         return Scope(
             tenancy,
             actor or NOBODY,

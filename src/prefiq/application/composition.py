@@ -109,7 +109,9 @@ def _name_of(provider: type[ProviderBase]) -> str:
 
 def _validator_names(catalog: Catalog) -> set[str]:
     names = {f"{spec.module}.{check.name}" for spec in catalog for check in spec.validators}
-    return names | {f"{spec.module}.{v.__name__}" for spec in catalog for f in spec.fields for v in f.validators}
+    return names | {
+        f"{spec.module}.{v.__name__}" for spec in catalog for f in spec.fields for v in f.validators
+    }
 
 
 def _values(

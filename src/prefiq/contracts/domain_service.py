@@ -88,10 +88,22 @@ class IDomainService(Protocol[E]):
 
 
 class HistoryRecord(Protocol):
-    """One entry of an entity's history."""
+    """One entry of an entity's history.
+
+    Attributes:
+        at: When, in UTC.
+        actor: Who: the actor's id.
+        actor_name: The same for people; may be empty.
+        action: ``"created"``, ``"updated"``, ``"deleted"``, or the name of an action.
+        entity_version: The entity's version after it.
+        changes: Field → [before, after], as JSON values.
+        arguments: What the action was given, as JSON values.
+    """
 
     at: datetime
     actor: str
+    actor_name: str
     action: str
-    version: int
+    entity_version: int
     changes: dict[str, Any]
+    arguments: dict[str, Any]

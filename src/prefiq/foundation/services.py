@@ -29,7 +29,6 @@ from prefiq.contracts import (
     NotFound,
     Page,
     PagedResult,
-    Refused,
     ValidationFailed,
     where,
 )
@@ -78,8 +77,12 @@ class Services(Generic[E]):
     @classmethod
     def of(cls, model: type) -> type[Services[Any]]:
         """The derived service of a model."""
-        name = f"{model.__name__}Services"
-        return types.new_class(name, (Services[model],), {}, lambda body: body.update(__module__=model.__module__))  # type: ignore[valid-type]
+        base: Any = Services
+        return types.new_class(
+            f"{model.__name__}Services",
+            (base[model],),
+            exec_body=lambda body: body.update(__module__=model.__module__),
+        )
 
     # ---- queries
 
@@ -97,8 +100,11 @@ class Services(Generic[E]):
         hidden = self.policy.unreadable()
         if hidden:
             self._check_asked(hidden, page, where)
+        criteria = _both(self.policy.rows("read"), where)
+        if not self.spec.children:
+            return self.repository.list(page, criteria)
         with self.context.transactions.tx(read_only=True):
-            return self.repository.list(page, _both(self.policy.rows("read"), where))
+            return self.repository.list(page, criteria)
 
     def history(self, id: UUID, /) -> Sequence[HistoryRecord]:
         """Who did what to this entity, oldest first, also after it was deleted."""
@@ -193,7 +199,9 @@ class Services(Generic[E]):
                 raise IllegalTransition(
                     self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)
                 )
-            given = check_parameters(spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}")
+            given = check_parameters(
+                spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}"
+            )
             self._run_hooks(f"before_{spec.name}", entity, arguments=given)
             spec.action.apply(entity, **given)
             self._write(entity, before, spec.name, spec.name, given)
@@ -349,7 +357,8 @@ class Services(Generic[E]):
                 continue
             target = self.context.pipelines.catalog[spec.ref.model]
             wanted = {value for e in entities if (value := getattr(e, spec.name)) is not None}
-            if wanted - self.context.scope[IDomain[target.cls]].get_many(wanted).keys():  # type: ignore[name-defined]
+            store: Any = IDomain[target.cls]  # type: ignore[name-defined]
+            if wanted - self.context.scope[store].get_many(wanted).keys():
                 return ForeignKeyViolation(self.spec.qualified, (spec.name,))
         return error
 
@@ -389,5 +398,5 @@ def _bound(spec: ActionSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
         if args:
             raise ValidationFailed(spec.name, (FieldError("", "unknown", "the action takes no values"),))
         return dict(kwargs)
-    names = [name for name in inspect.signature(function).parameters][1:]
+    names = list(inspect.signature(function).parameters)[1:]
     return {**dict(zip(names, args, strict=False)), **kwargs}

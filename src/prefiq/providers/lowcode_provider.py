@@ -33,7 +33,7 @@ class LowcodeProvider(ProviderBase):
         to.bind(IPermissions, ActorPermissions)
         to.app(Tables, tables)
         to.resource(ConnectionManager, connections)
-        to.resource(Executor, executor, per="scope")
+        to.bind(Executor, executor)
         to.bind(ITransactions, transactions)
         to.bind(Events)
         to.bind(ServiceContext)
@@ -44,22 +44,18 @@ def tables(catalog: Catalog) -> Tables:
     return Tables(catalog)
 
 
-def connections(settings: Settings) -> Iterator[ConnectionManager]:
+def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManager]:
     """The engines, one per named database; disposed of at the end."""
-    manager = ConnectionManager.from_settings(settings)
+    manager = ConnectionManager(settings.databases.values(), tables)
     try:
         yield manager
     finally:
         manager.close()
 
 
-def executor(scope: Scope, manager: ConnectionManager, tables: Tables) -> Iterator[Executor]:
-    """The scope's executor; its connection goes back when the scope ends."""
-    made = Executor(manager, scope, tables)
-    try:
-        yield made
-    finally:
-        made.close()
+def executor(scope: Scope, connections: ConnectionManager, tables: Tables) -> Executor:
+    """The scope's executor, which gives its connection back when the scope ends."""
+    return Executor(connections, scope, tables)
 
 
 def transactions(executor: Executor) -> ITransactions:

@@ -12,7 +12,7 @@ from prefiq.foundation.clock import FrozenClock
 from prefiq.foundation.policy import can
 
 if TYPE_CHECKING:
-    from prefiq.testing.applications import create_tables, test_application
+    from prefiq.testing.applications import create_tables, make_application
     from prefiq.testing.client import Client, client_for
     from prefiq.testing.domain_contract import DomainContract
 
@@ -23,7 +23,7 @@ __all__ = [
     "can",
     "client_for",
     "create_tables",
-    "test_application",
+    "make_application",
 ]
 
 _LATER = {
@@ -31,7 +31,7 @@ _LATER = {
     "DomainContract": "domain_contract",
     "client_for": "client",
     "create_tables": "applications",
-    "test_application": "applications",
+    "make_application": "applications",
 }
 
 

@@ -6,22 +6,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prefiq.application import Application
-from prefiq.migrations import create_all
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
-from prefiq.sql import ConnectionManager
+from prefiq.sql import ConnectionManager, Tables
 
-__all__ = ["create_tables", "test_application"]
+__all__ = ["create_tables", "make_application"]
 
 TENANTS = ("acme", "globex")
 
 
 def create_tables(app: Application) -> None:
     """Create the tables of every declared model, as all migrations together would."""
-    create_all(app.container.resolve(None, ConnectionManager), app.catalog)
+    connections = app.container.resolve(None, ConnectionManager)
+    with connections.schema_connection() as connection:
+        app.container.resolve(None, Tables).metadata.create_all(connection)
+        connection.commit()
 
 
-def test_application(
+def make_application(
     folder: Path,
     apps: Sequence[str] = (),
     *,
@@ -51,6 +53,3 @@ def test_application(
         app.close()
         raise
     return app
-
-
-test_application.__test__ = False  # type: ignore[attr-defined]  # pytest collects what is named test_*

@@ -30,7 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line("markers", "prefiq(apps=[...], **settings): what the test's application is made of")
+    config.addinivalue_line(
+        "markers", "prefiq(apps=[...], **settings): what the test's application is made of"
+    )
 
 
 @pytest.fixture
@@ -45,13 +47,13 @@ def clock() -> FrozenClock:
 def app(request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock) -> Iterator[Application]:
     """A booted application with its tables and the tenants ``acme`` and ``globex``."""
     from prefiq.contracts import IClock
-    from prefiq.testing.applications import test_application
+    from prefiq.testing.applications import make_application
 
     options: dict[str, Any] = {"apps": request.config.getini("prefiq_apps")}
     for marker in request.node.iter_markers("prefiq"):
         options = {**options, **marker.kwargs}
     with ExitStack() as stack:
-        base = test_application(tmp_path, **options)
+        base = make_application(tmp_path, **options)
         stack.callback(base.close)
         yield stack.enter_context(base.fork({IClock: clock}))
 

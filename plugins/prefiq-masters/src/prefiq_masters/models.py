@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from prefiq import ModelMeta, field, ref
-
 from prefiq_masters.lookup import Lookup
 
 

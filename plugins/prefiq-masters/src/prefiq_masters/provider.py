@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from prefiq import ProviderBase
 from prefiq.foundation.seeds import Seed
-
 from prefiq_masters.models import Country, Currency, Subdivision, Unit
 from prefiq_masters.seeds import seed_countries, seed_currencies, seed_subdivisions, seed_units
 

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Protocol
 
 from prefiq import IDomain, IDomainService
-
 from prefiq_projects.project import Project
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from prefiq import Page, RepositoryMemory, where
-
 from prefiq_projects.project import Project, Stage
 
 

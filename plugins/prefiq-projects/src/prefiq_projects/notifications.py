@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefiq import EntityChanged, IDomain, subscribe
-
 from prefiq_projects.message import Message
 from prefiq_projects.project import Project
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefiq import Binder, ProviderBase
-
 from prefiq_projects.contracts import IProject, IProjectService
 from prefiq_projects.message import Message
 from prefiq_projects.notifications import tell_that_it_closed

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefiq import IClock, Refused, ServiceContext, Services, UniqueViolation
-
 from prefiq_projects.contracts import IProject
 from prefiq_projects.project import Project, Stage
 

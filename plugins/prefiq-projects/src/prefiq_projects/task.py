@@ -6,7 +6,6 @@ from datetime import date
 from uuid import UUID
 
 from prefiq import Child, Entity, ModelMeta, Status, children, field, index, ref, transition
-
 from prefiq_projects.project import Project
 
 
