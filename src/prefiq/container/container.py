@@ -86,7 +86,7 @@ def build(graph: Graph, numbers: Collection[int], shared: Mapping[int, Any]) -> 
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for link in node.links:
-            made = _argument(graph, providers, link, held=node.lifetime in {"scope", "new"})
+            made = _argument(graph, providers, link)
             if link.keyword:
                 kwargs[link.parameter] = made
             else:
@@ -95,7 +95,7 @@ def build(graph: Graph, numbers: Collection[int], shared: Mapping[int, Any]) -> 
     return providers
 
 
-def _argument(graph: Graph, providers: Mapping[int, Any], link: Link, *, held: bool) -> Any:
+def _argument(graph: Graph, providers: Mapping[int, Any], link: Link) -> Any:
     if link.kind == "one":
         return providers[link.targets[0]]
     if link.kind == "many":
@@ -105,7 +105,7 @@ def _argument(graph: Graph, providers: Mapping[int, Any], link: Link, *, held: b
     if link.kind == "value":
         return Value(link.value)
     target = link.targets[0]
-    return LazyAsk(providers[target], graph.nodes[target].name, _scoped(graph, target), held)
+    return LazyAsk(providers[target], graph.nodes[target].name, _scoped(graph, target))
 
 
 def _scoped(graph: Graph, number: int) -> bool:
@@ -171,7 +171,7 @@ class Container:
         number = self._number(wanted.contract)
         if wanted.shape == "lazy" and number is not None:
             link = Link("", False, "lazy", (number,))
-            made = _argument(self.graph, self.providers, link, held=True)
+            made = _argument(self.graph, self.providers, link)
             return cast("Callable[[Scope | None], T]", made.take)
         raise MissingBinding(label(wanted.contract), nearest=self.graph.nearest(wanted.contract))
 

@@ -263,17 +263,16 @@ class TheScope(providers.Provider[Any]):
 class LazyAsk(providers.Provider[Any]):
     """A ``Lazy`` for one contract."""
 
-    def __init__(self, target: Any = None, name: str = "", scoped: bool = False, held: bool = False) -> None:
+    def __init__(self, target: Any = None, name: str = "", scoped: bool = False) -> None:
         super().__init__()
         self.disable_async_mode()
         self.target = target
         self.name = name
         self.scoped = scoped
-        self.held = held
 
     def take(self, scope: Scope | None) -> Lazy[Any]:
-        """A ``Lazy``; it keeps the scope only if its holder belongs to one."""
-        return Lazy(self.target.take, self.name, scoped=self.scoped, scope=scope if self.held else None)
+        """A ``Lazy``; what lives as long as the application is built for no scope, so its own asks anew."""
+        return Lazy(self.target.take, self.name, scoped=self.scoped, scope=scope)
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.take(current_scope_or_none())

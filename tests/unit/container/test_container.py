@@ -126,32 +126,65 @@ def test_application_objects_need_no_scope() -> None:
         container.resolve(None, Service)
 
 
+class Gate:
+    """A lock that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.held = False
+        self.waiting = threading.Event()
+
+    def __enter__(self) -> None:
+        if self.held:
+            self.waiting.set()
+        self.lock.acquire()
+        self.held = True
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
+
+
 def test_application_object_is_built_once_by_many_threads() -> None:
-    """Threads that ask at the same time get the same object; unrelated ones do not wait for each other."""
+    """A thread that asks while another builds waits for it and gets the same object."""
+    gate = Gate()
     built: list[int] = []
-    started = threading.Barrier(2, timeout=10)
+    others: list[threading.Thread] = []
+    found: list[object] = []
 
     class Slow:
         def __init__(self) -> None:
-            started.wait()  # both kinds are being built at once, or this breaks
             built.append(1)
+            if len(built) == 1:
+                other = threading.Thread(target=lambda: found.append(container.resolve(None, Slow)))
+                other.start()
+                others.append(other)
+                assert gate.waiting.wait(10)
+
+    container = bound(lambda to: to.app(Slow))
+    container.native.providers["shop.Slow"].lock = gate  # type: ignore[attr-defined]
+    found.append(container.resolve(None, Slow))
+    for other in others:
+        other.join()
+    assert built == [1]
+    assert found[0] is found[1]
+
+
+def test_application_objects_are_built_at_once() -> None:
+    """Unrelated objects do not wait for each other: each has its own lock."""
+    both = threading.Barrier(2, timeout=10)
+
+    class Slow:
+        def __init__(self) -> None:
+            both.wait()  # breaks unless the other is being built too
 
     class Other(Slow):
         pass
 
     container = bound(lambda to: to.app(Slow), lambda to: to.app(Other))
-    found: list[object] = []
-
-    def ask(kind: type) -> None:
-        found.append(container.resolve(None, kind))
-
-    threads = [threading.Thread(target=ask, args=(kind,)) for kind in (Slow, Other) * 4]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(built) == 2
-    assert len({id(one) for one in found}) == 2
+    thread = threading.Thread(target=lambda: container.resolve(None, Other))
+    thread.start()
+    assert isinstance(container.resolve(None, Slow), Slow)
+    thread.join()
 
 
 def test_application_object_may_be_none() -> None:
@@ -483,12 +516,20 @@ def test_native_override_is_honoured(open_scope: OpenScope) -> None:
         assert open_scope(container)[Service].clock is fake
         assert container.resolve(None, IClock) is fake
     assert open_scope(container)[Service].clock is real
+    repo = Repo(None, real)  # type: ignore[arg-type]
+    with container.native.providers["shop.Repo"].override(repo):
+        assert open_scope(container)[Service].repo is repo
 
 
-def test_native_copy_is_independent() -> None:
+def test_native_copy_is_independent(open_scope: OpenScope) -> None:
     """The library's deep copy of a provider works and shares no singleton with the original."""
     container = bound(shop)
     provider = container.native.providers["shop.IClock"]
     copied = providers.deepcopy(provider)
     assert copied() is copied()
     assert copied() is not provider()
+    service = providers.deepcopy(container.native.providers["shop.Service"])
+    with open_scope(container) as scope:
+        assert isinstance(service(), Service)
+        assert service() is service()
+        assert service() is not scope[Service]

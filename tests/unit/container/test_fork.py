@@ -226,12 +226,13 @@ def test_resource_that_depends_on_the_replaced_is_the_forks_own() -> None:
     log: list[str] = []
 
     class Index:
-        def __init__(self, clock: IClock) -> None:
+        def __init__(self, clock: IClock, pool: Unrelated) -> None:
             self.clock = clock
+            self.pool = pool
 
-    def opening(clock: IClock) -> Iterator[Index]:
+    def opening(clock: IClock, pool: Unrelated) -> Iterator[Index]:
         log.append(f"open {type(clock).__name__}")
-        yield Index(clock)
+        yield Index(clock, pool)
         log.append(f"close {type(clock).__name__}")
 
     def pool() -> Iterator[Unrelated]:
@@ -251,4 +252,4 @@ def test_resource_that_depends_on_the_replaced_is_the_forks_own() -> None:
             assert isinstance(fork.resolve(None, Index).clock, Frozen)
             assert fork.resolve(None, Unrelated) is base.resolve(None, Unrelated)
         assert isinstance(base.resolve(None, Index).clock, Clock)
-    assert log == ["open Clock", "open pool", "open Frozen", "close Frozen", "close pool", "close Clock"]
+    assert log == ["open pool", "open Clock", "open Frozen", "close Frozen", "close Clock", "close pool"]

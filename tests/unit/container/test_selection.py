@@ -93,6 +93,23 @@ def test_decorators_wrap_in_module_order(open_scope: OpenScope) -> None:
     assert outer is ordered.resolve(None, IGreeter)  # it lives as long as what it wraps
 
 
+def test_private_binding_is_decorated_for_its_module_alone(open_scope: OpenScope) -> None:
+    """A module decorates its private binding; another's public one of the same contract stays as it is."""
+
+    class Asks:
+        def __init__(self, greeter: IGreeter) -> None:
+            self.greeter = greeter
+
+    mine, other = Binder("mine"), Binder("other")
+    mine.bind(IGreeter, Hello, private=True)
+    mine.decorate(IGreeter, Loud)
+    mine.bind(Asks)
+    other.bind(IGreeter, Salut)
+    scope = open_scope(compose((*mine.seal(), *other.seal())))
+    assert scope[Asks].greeter.greet() == "HELLO"
+    assert scope[IGreeter].greet() == "salut"
+
+
 class INotes(IDomain[Model], Protocol):
     pass
 
@@ -122,6 +139,23 @@ def test_hand_written_contract_replaces_the_derived_one(open_scope: OpenScope) -
     scope = open_scope(compose(to.seal()))
     assert scope[IDomain[Model]] is scope[INotes]
     assert scope[IDomainService[Model]] is scope[INoteService]
+
+
+def test_private_contract_does_not_speak_for_the_model(open_scope: OpenScope) -> None:
+    """A private helper that extends ``IDomain[Model]`` answers its own name alone, also within its module."""
+
+    class Asks:
+        def __init__(self, notes: IDomain[Model], helper: INotes) -> None:
+            self.notes = notes
+            self.helper = helper
+
+    to = Binder("notes")
+    to.bind(IDomain[Model], derived)
+    to.bind(INotes, notes, private=True)
+    to.bind(Asks)
+    scope = open_scope(compose(to.seal()))
+    assert scope[Asks].notes is scope[IDomain[Model]]
+    assert scope[Asks].helper is not scope[Asks].notes
 
 
 def test_decorating_the_family_reaches_the_contract(open_scope: OpenScope) -> None:

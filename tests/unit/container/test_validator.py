@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -24,6 +24,8 @@ from prefiq.container.errors import (
 )
 from prefiq.contracts import IDomain, Scope
 from prefiq.errors import Faults, PrefiqError
+
+E = TypeVar("E")
 
 
 class IStore(Protocol):
@@ -81,6 +83,17 @@ def test_missing_names_who_asks_and_the_nearest() -> None:
     )
     assert fault.source.startswith(__file__ + ":")
     assert fault.what == "Nothing is bound to IStore, which Needs(store) asks for"
+
+
+def test_list_of_plain_values_is_missing() -> None:
+    """``list[str]`` is no collection of modules' objects, so an empty one would hide a mistake."""
+
+    class Asks:
+        def __init__(self, names: list[str]) -> None: ...
+
+    fault = only(lambda to: to.bind(Asks))
+    assert isinstance(fault, MissingBinding)
+    assert fault.contract == "str"
 
 
 def test_cycle_is_drawn() -> None:
@@ -206,6 +219,24 @@ def test_two_contracts_of_one_model_are_two_owners() -> None:
     fault = only(lambda to: to.bind(IFirst, first), lambda to: to.bind(ISecond, second))
     assert isinstance(fault, DuplicateOwner)
     assert fault.contract == "IDomain[Model]"
+
+
+class IAny(IDomain[E], Protocol[E]):
+    pass
+
+
+class IOther(IDomain[E], Protocol[E]):
+    pass
+
+
+def test_contract_of_any_model_speaks_for_none() -> None:
+    """A generic contract bound without its argument does not claim the family."""
+
+    def first() -> IAny[Any]: ...  # type: ignore[empty-body]
+
+    def second() -> IOther[Any]: ...  # type: ignore[empty-body]
+
+    assert faults(lambda to: to.bind(IAny, first), lambda to: to.bind(IOther, second)) == ()  # type: ignore[type-abstract]
 
 
 class Unfinished(ABC):

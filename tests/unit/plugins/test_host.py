@@ -371,6 +371,18 @@ def test_wrong_replacements_are_named_together() -> None:
     assert unknown.nearest == "tasks.IStore"
 
 
+def test_default_that_is_not_used_cannot_be_replaced() -> None:
+    """Replacing what another module's binding took the place of would change nothing, so it is a fault."""
+    to, other = Binder("tasks"), Binder("acme")
+    to.default(IDomain[Task], Slow)
+    other.bind(IStore, Slow)
+    faults: list[PrefiqError] = []
+    replace_from_settings((*to.seal(), *other.seal()), {"tasks.IDomain[Task]": f"{__name__}:Fast"}, faults)
+    (fault,) = faults
+    assert isinstance(fault, UnknownReplacement)
+    assert fault.nearest == "acme.IDomain[Task]"
+
+
 def test_loading_reports_discovery_and_hooks_together() -> None:
     """``Host.load`` raises everything at once and keeps nothing."""
 
