@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
@@ -62,11 +62,8 @@ class _Parts:
         )
         self.child_names = frozenset(child.name for child in spec.children)
         self.id_key: tuple[SortKey, ...] = (SortKey(field_of(spec, "id"), False),)
-        self.emptied = tuple(
-            (other, field)
-            for other, field in tables.referrers(spec)
-            if field.ref is not None and field.ref.on_delete == "set_null" and not self.is_shared
-        )
+        self.needs_help = not self.is_shared and _needs_help(tables, spec, set())
+        """Whether deleting a row changes rows that the database's own cascades do not reach."""
 
 
 class RepositoryQuery(Generic[E]):
@@ -375,9 +372,9 @@ class RepositoryQuery(Generic[E]):
         tenant = self._writable()
         parts = self._parts
         row: Any = entity
-        if parts.emptied and not parts.spec.soft_delete:
+        if parts.needs_help and not parts.spec.soft_delete:
             with self._executor.tx():
-                self._empty_references(row.id)
+                self._help_to_delete(parts.spec, {row.id}, frozenset())
                 self._delete(tenant, row)
             return
         self._delete(tenant, row)
@@ -398,14 +395,29 @@ class RepositoryQuery(Generic[E]):
         restore_on_rollback(self._executor, (row,))
         mark_stored(row, None, None)
 
-    def _empty_references(self, id: UUID) -> None:
-        # The database cannot: ON DELETE SET NULL of a composite key would empty the tenant's column too.
-        for other, field in self._parts.emptied:
-            table = self._tables[other]
-            changes: dict[Any, Any] = {table.c[field.name]: None}
-            if "version" in table.c:
-                changes[table.c.version] = table.c.version + 1
-            self._executor.exec(sa.update(table).where(table.c[field.name] == id).values(changes))
+    def _help_to_delete(self, spec: ModelSpec, ids: Collection[UUID], seen: frozenset[UUID]) -> None:
+        # The database cannot: ON DELETE SET NULL of a composite key would empty the tenant's column too, and
+        # a parent whose children go away by a cascade has another version.
+        execute, tables = self._executor, self._tables
+        for other, field in tables.referrers(spec):
+            table = tables[other]
+            refers = table.c[field.name].in_(ids)
+            on_delete = field.ref.on_delete if field.ref is not None else "restrict"
+            if other.parent and on_delete != "restrict":
+                parent = tables[other.parent]
+                owners = sa.select(table.c[other.parent_column]).where(refers)
+                execute.exec(
+                    sa.update(parent).where(parent.c.id.in_(owners)).values(version=parent.c.version + 1)
+                )
+            if on_delete == "set_null":
+                changes: dict[str, Any] = {field.name: None}
+                if not other.parent:
+                    changes["version"] = table.c.version + 1
+                execute.exec(sa.update(table).where(refers).values(changes))
+            elif on_delete == "cascade" and not other.parent:
+                gone = {row.id for row in execute.query(sa.select(table.c.id).where(refers))} - seen
+                if gone:
+                    self._help_to_delete(other, gone, seen | gone)
 
     # -- inside -----------------------------------------------------------------------------------------------
 
@@ -459,6 +471,19 @@ class RepositoryQuery(Generic[E]):
                 if self._executor.scalar(found) != len(ids):
                     fields.append(field.name)
         return tuple(fields)
+
+
+def _needs_help(tables: Tables, spec: ModelSpec, seen: set[str]) -> bool:
+    if spec.qualified in seen:
+        return False
+    seen.add(spec.qualified)
+    for other, field in tables.referrers(spec):
+        on_delete = field.ref.on_delete if field.ref is not None else "restrict"
+        if on_delete == "set_null" or (on_delete == "cascade" and other.parent):
+            return True
+        if on_delete == "cascade" and _needs_help(tables, other, seen):
+            return True
+    return False
 
 
 def _getter(field: str) -> Callable[[RepositoryQuery[Any], object], Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from decimal import Context, Decimal
 from typing import Any
 
 from prefiq.contracts import FieldError, ITransactions, ValidationFailed
 from prefiq.foundation.entity import check_status, loaded
-from prefiq.lowcode import ModelSpec
+from prefiq.lowcode import FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
-from prefiq.lowcode.values import BadValue, check_for
+from prefiq.lowcode.values import INT_MAX, INT_MIN, BadValue, clean_json
+from prefiq.sql.criteria_values import problem_of
 
 __all__ = ["StatusCheck", "mark_stored", "refusal_of", "restore_on_rollback"]
+
+_WIDE = Context(prec=60)
 
 
 class StatusCheck:
@@ -82,6 +86,8 @@ def restore_on_rollback(transactions: ITransactions, entities: Iterable[Any]) ->
 def refusal_of(spec: ModelSpec, entities: Iterable[Any]) -> ValidationFailed | None:
     """Why the first unfit entity cannot be stored: values that are missing or not of their field's type.
 
+    Lengths and bounds are the service's to check, not a store's.
+
     Args:
         spec: The model.
         entities: As they were given to the store.
@@ -96,13 +102,29 @@ def refusal_of(spec: ModelSpec, entities: Iterable[Any]) -> ValidationFailed | N
     return None
 
 
-def _errors(spec: ModelSpec, entity: Any, prefix: str) -> list[FieldError]:
-    errors: list[FieldError] = []
+def _errors(spec: ModelSpec, entity: Any, prefix: str) -> Iterator[FieldError]:
     for field in spec.fields:
         value = getattr(entity, field.name)
-        check: Callable[[Any], Any] = check_for(field)
-        try:
-            check(None if value is MISSING else value)
-        except BadValue as bad:
-            errors.append(FieldError(prefix + field.name, bad.code, bad.message, bad.params))
-    return errors
+        if value is None or value is MISSING:
+            if value is MISSING or not field.nullable:
+                yield FieldError(prefix + field.name, "required", "a value is required")
+        elif field.kind == "json":
+            try:
+                clean_json(value)
+            except BadValue as bad:
+                yield FieldError(prefix + field.name, bad.code, bad.message, bad.params)
+        elif problem := problem_of(field, value):
+            yield FieldError(prefix + field.name, "type", problem)
+        elif not _fits(field, value):
+            yield FieldError(prefix + field.name, "range", "the column cannot hold the value exactly")
+
+
+def _fits(field: FieldSpec, value: Any) -> bool:
+    if field.kind == "decimal":
+        scaled = Decimal(value).scaleb(field.scale or 0, _WIDE)
+        return scaled == int(scaled) and abs(scaled) <= INT_MAX
+    if field.kind == "int":
+        return INT_MIN <= value <= INT_MAX
+    if field.kind == "enum":
+        return any(value == member for member in field.type)
+    return True

@@ -18,7 +18,7 @@ from prefiq.lowcode import FieldSpec, ModelSpec
 from prefiq.lowcode.model_spec import SORTABLE
 from prefiq.sql.errors import CriteriaError
 
-__all__ = ["SortKey", "check_after", "check_compare", "field_of", "sort_keys", "terms_of"]
+__all__ = ["SortKey", "check_after", "check_compare", "field_of", "problem_of", "sort_keys", "terms_of"]
 
 MOST_VALUES = 10_000
 
@@ -102,13 +102,14 @@ def check_compare(spec: ModelSpec, term: Compare) -> FieldSpec:
         values = (term.value,)
     for value in values:
         if value is not None:
-            problem = _problem(field, value)
+            problem = problem_of(field, value)
             if problem:
                 raise wrong(problem)
     return field
 
 
-def _problem(field: FieldSpec, value: Any) -> str:
+def problem_of(field: FieldSpec, value: Any) -> str:
+    """What keeps a value from being one of the field's, one sentence; empty where nothing does."""
     kind = field.kind
     fits: bool = isinstance(value, _TYPES[kind])
     if not fits or (isinstance(value, bool) and kind != "bool"):
@@ -172,7 +173,7 @@ def check_after(spec: ModelSpec, keys: tuple[SortKey, ...], after: tuple[object,
         if value is None:
             if not key.field.nullable:
                 raise CriteriaError(spec.qualified, key.field.name, "The cursor belongs to another order")
-        elif _problem(key.field, value):
+        elif problem_of(key.field, value):
             raise CriteriaError(spec.qualified, key.field.name, "The cursor belongs to another order")
 
 

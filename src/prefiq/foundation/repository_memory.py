@@ -1,0 +1,324 @@
+"""``RepositoryMemory``: the store of one model in memory, with the behaviour of a database's, for tests."""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+from uuid import UUID
+
+from prefiq.contracts import (
+    Compare,
+    ConcurrencyError,
+    Criteria,
+    ForeignKeyViolation,
+    ITenantContext,
+    NotFound,
+    Page,
+    PagedResult,
+    TenantNotBound,
+    UniqueViolation,
+)
+from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
+from prefiq.foundation.entity import loaded
+from prefiq.foundation.mapper import diff_of, snapshot_of
+from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row
+from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
+from prefiq.lowcode import Catalog, ModelSpec
+from prefiq.sql.criteria_values import check_after, field_of, sort_keys
+from prefiq.sql.errors import CriteriaError, SharedTableProtected
+
+__all__ = ["MemoryStore", "MemoryTransactions", "RepositoryMemory"]
+
+E = TypeVar("E")
+
+_derived: dict[type, type[RepositoryMemory[Any]]] = {}
+
+
+class RepositoryMemory(Generic[E]):
+    """Stores the entities of one model in memory; ``IDomain`` without a database.
+
+    ``RepositoryMemory.of(Project)`` derives one; a hand-written one says ``class ProjectMemory(
+    RepositoryMemory[Project])``.  For each unique field there is ``get_by_<field>``.
+
+    Args:
+        tenant: Whose rows.
+        store: Of the application; one of its own where not given.
+    """
+
+    model: ClassVar[type[Any]]
+
+    def __init__(self, tenant: ITenantContext, store: MemoryStore | None = None) -> None:
+        if store is None:
+            store = MemoryStore(Catalog.build({"app": (self.model,)}, open_world=True))
+        self._context = tenant
+        self._store = store
+        self.spec: ModelSpec = store.catalog[self.model]
+        self._snapshot = snapshot_of(self.spec)
+        self._diff = diff_of(self.spec)
+        self._status = StatusCheck(self.spec)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, RepositoryMemory):
+                (model,) = get_args(base)
+                if isinstance(model, type):
+                    cls.model = model
+        model = getattr(cls, "model", None)
+        for name, decl in getattr(model, "__prefiq_fields__", {}).items():
+            if decl.unique and not hasattr(cls, f"get_by_{name}"):
+                setattr(cls, f"get_by_{name}", _getter(name))
+
+    @classmethod
+    def of(cls, model: type[E]) -> type[RepositoryMemory[E]]:
+        """The derived repository of a model; always the same class."""
+        derived = _derived.get(model)
+        if derived is None:
+            base = RepositoryMemory[model]  # type: ignore[valid-type]
+            derived = types.new_class(f"{model.__name__}Memory", (base,))
+            derived.__module__ = model.__module__
+            _derived[model] = derived
+        return derived
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def get_by_id(self, id: UUID, /) -> E:
+        """The entity.
+
+        Raises:
+            NotFound: No such row in this tenant.
+        """
+        if not isinstance(id, UUID):
+            raise CriteriaError(self.spec.qualified, "id", "An id is a UUID")
+        with self._store.lock:
+            row = self._rows().get(id)
+            if row is None or row.deleted:
+                raise NotFound(self.spec.qualified, id)
+            return cast("E", self._store.copy(self.spec, row))
+
+    def get_by(self, field: str, value: object, /) -> E | None:
+        """The entity whose unique field has this value, or None.
+
+        Raises:
+            CriteriaError: The field is not unique.
+        """
+        if field != "id" and not field_of(self.spec, field).unique:
+            raise CriteriaError(self.spec.qualified, field, "The field is not unique")
+        found = self.list(Page(limit=1, sort=("id",)), Compare(field, "eq", value)).items
+        return found[0] if found else None
+
+    def get_many(self, ids: Iterable[UUID], /) -> dict[UUID, E]:
+        """The entities with these ids; missing ones are left out."""
+        with self._store.lock:
+            rows = self._rows()
+            return {
+                id: self._store.copy(self.spec, rows[id]) for id in ids if id in rows and not rows[id].deleted
+            }
+
+    def list(self, page: Page = Page(), where: Criteria | None = None) -> PagedResult[E]:  # noqa: B008
+        """A part of the entities that match, sorted.
+
+        Raises:
+            CriteriaError: Criteria, order or keyset do not fit the model.
+        """
+        keys = sort_keys(self.spec, page)
+        matching = self._matching(where)
+        total = len(matching) if page.count else None
+        if page.after is not None:
+            after = page.after
+            check_after(self.spec, keys, after)
+            matching = [entity for entity in matching if is_behind(entity, keys, after)]
+        rest = in_order(matching, keys)[page.offset :]
+        items = rest[: page.limit]
+        following = None
+        if len(rest) > page.limit:
+            following = tuple(getattr(items[-1], key.field.name) for key in keys)
+        return PagedResult(items, following, total)
+
+    def count(self, where: Criteria | None = None) -> int:
+        """How many entities match."""
+        return len(self._matching(where))
+
+    def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
+        """All entities that match, in batches by id."""
+        after: tuple[object, ...] | None = None
+        while True:
+            result = self.list(Page(limit=batch, after=after, sort=("id",)), where)
+            if result.items:
+                yield result.items
+            after = result.next
+            if after is None:
+                return
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def save(self, entity: E, /) -> E:
+        """Insert; the entity's version becomes 1.
+
+        Raises:
+            prefiq.contracts.UniqueViolation: Another row has a value that must be unique.
+            ForeignKeyViolation: A reference leads to no row.
+            prefiq.contracts.IllegalTransition: The status is not the initial one, and no action explains it.
+            prefiq.contracts.ValidationFailed: A value is missing or not of its field's type.
+        """
+        self.save_many((entity,))
+        return entity
+
+    def save_many(self, entities: Sequence[E], /) -> None:
+        """Insert all or none.
+
+        Raises:
+            As ``save``.
+        """
+        tenant = self._writable()
+        self._status.check_new(entities)
+        self._refuse_unfit(entities)
+        spec, store = self.spec, self._store
+        with store.writing() as put:
+            for entity in cast("Sequence[Any]", entities):
+                if entity.id in self._rows():
+                    raise UniqueViolation(spec.qualified, ("id",))
+                store.check_references(tenant, spec, entity)
+                values = list(self._snapshot(entity))
+                values[1] = 1
+                put(tenant, spec, entity.id, Row(tuple(values)))
+            restore_on_rollback(store.transactions, entities)
+        for entity in cast("Sequence[Any]", entities):
+            mark_stored(entity, 1, None)
+            entity._loaded = self._snapshot(entity)
+
+    def update(self, entity: E, /) -> E:
+        """Write what changed since it was loaded; the version rises by 1.  Without changes nothing is written.
+
+        Raises:
+            ConcurrencyError: The row is gone or has another version.
+            prefiq.contracts.IllegalTransition: The status was assigned directly.
+        """
+        tenant = self._writable()
+        row_now: Any = entity
+        spec, store = self.spec, self._store
+        with store.lock:
+            stored = loaded(entity)
+            row = self._rows().get(stored[0] if stored is not None else row_now.id)
+            is_stale = row is None or row.deleted or row.values[1] != row_now.version
+            if stored is None:
+                if row is None or is_stale:
+                    raise ConcurrencyError(spec.qualified, row_now.id)
+                stored = row.values
+                self._check_status(row_now, stored)
+            elif row_now.id != stored[0] or row_now.version != stored[1]:
+                raise ConcurrencyError(spec.qualified, stored[0])
+            else:
+                self._status.check(entity)
+            if not self._diff(entity, stored):
+                return entity
+            if is_stale:
+                raise ConcurrencyError(spec.qualified, row_now.id)
+            self._refuse_unfit((entity,))
+            with store.writing() as put:
+                store.check_references(tenant, spec, entity)
+                values = list(self._snapshot(entity))
+                values[1] += 1
+                put(tenant, spec, row_now.id, Row(tuple(values)))
+                restore_on_rollback(store.transactions, (entity,))
+            mark_stored(entity, row_now.version + 1, None)
+            row_now._loaded = self._snapshot(entity)
+        return entity
+
+    def delete(self, entity: E, /) -> None:
+        """Remove the row (or mark it, where the model deletes softly).
+
+        Raises:
+            ConcurrencyError: The row is gone or has another version.
+            ForeignKeyViolation: Other rows still refer to it.
+        """
+        tenant = self._writable()
+        row_now: Any = entity
+        spec, store = self.spec, self._store
+        with store.writing() as put:
+            row = self._rows().get(row_now.id)
+            if row is None or row.deleted or row.values[1] != row_now.version:
+                raise ConcurrencyError(spec.qualified, row_now.id)
+            if spec.soft_delete:
+                values = (row.values[0], row.values[1] + 1, *row.values[2:])
+                put(tenant, spec, row_now.id, Row(values, deleted=True))
+            else:
+                self._remove(tenant, put, row_now.id)
+            restore_on_rollback(store.transactions, (entity,))
+        mark_stored(entity, None, None)
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _remove(self, tenant: str, put: Put, id: UUID) -> None:
+        """Remove a row with all that refers to it by ``cascade``; empty what refers by ``set_null``."""
+        waiting: builtins.list[tuple[ModelSpec, UUID]] = [(self.spec, id)]
+        removed: builtins.list[tuple[ModelSpec, UUID]] = []
+        while waiting:
+            spec, gone = waiting.pop()
+            if gone not in self._store.rows(tenant, spec):
+                continue
+            put(tenant, spec, gone, None)
+            removed.append((spec, gone))
+            for other, field, child, other_id in self._store.referring(tenant, spec, gone):
+                on_delete = field.ref.on_delete if field.ref is not None else "restrict"
+                if on_delete == "cascade" and not child:
+                    waiting.append((other, other_id))
+                elif on_delete != "restrict":
+                    put(
+                        tenant,
+                        other,
+                        other_id,
+                        self._store.without(tenant, other, other_id, field, child, gone),
+                    )
+        for spec, gone in removed:
+            if any(True for _ in self._store.referring(tenant, spec, gone)):
+                raise ForeignKeyViolation(self.spec.qualified, deleting=True)
+
+    def _matching(self, where: Criteria | None) -> builtins.list[Any]:
+        matches = matcher(self.spec, where)
+        with self._store.lock:
+            entities = [self._store.copy(self.spec, row) for row in self._rows().values() if not row.deleted]
+        return [entity for entity in entities if matches(entity)]
+
+    def _rows(self) -> dict[UUID, Row]:
+        return self._store.rows(self._owner(), self.spec)
+
+    def _owner(self) -> str:
+        return SHARED if self.spec.scope == "shared" else self._context.tenant
+
+    def _writable(self) -> str:
+        transactions = self._store.transactions
+        if isinstance(transactions, MemoryTransactions):
+            transactions.require_writable()
+        if self.spec.scope != "shared":
+            return self._context.tenant
+        try:
+            _ = self._context.tenant
+        except TenantNotBound:
+            return SHARED
+        raise SharedTableProtected(self.spec.table)
+
+    def _refuse_unfit(self, entities: Iterable[Any]) -> None:
+        refusal = refusal_of(self.spec, entities)
+        if refusal is not None:
+            raise refusal
+
+    def _check_status(self, entity: Any, stored: tuple[Any, ...]) -> None:
+        """Of an entity that was not loaded: the stored state is where its moves begin."""
+        entity._loaded = stored
+        try:
+            self._status.check(entity)
+        finally:
+            entity._loaded = None
+
+
+def _getter(field: str) -> Callable[[RepositoryMemory[Any], object], Any]:
+    def get(self: RepositoryMemory[Any], value: object, /) -> Any:
+        return self.get_by(field, value)
+
+    get.__name__ = get.__qualname__ = f"get_by_{field}"
+    get.__doc__ = f"The entity whose {field} has this value, or None."
+    return get
