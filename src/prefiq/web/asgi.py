@@ -16,6 +16,7 @@ from prefiq.web.answers import DOCUMENT, JSON, Answer
 from prefiq.web.auth import IAuthenticator, TokenAuthenticator
 from prefiq.web.call import Call, Level, Plan
 from prefiq.web.cursor import cursor_keys
+from prefiq.web.documents import documents
 from prefiq.web.endpoint import ASGI, Limits, Table, compile_endpoint, send_answer
 from prefiq.web.errors import MethodNotAllowed, NoSuchPath, NotReady
 from prefiq.web.health import Readiness
@@ -57,8 +58,8 @@ def create_asgi(
     settings = app.settings
     if workers is None:
         workers = Threads(settings.threads) if settings.database.mode == "sync" else Inline()
-    table = build_table(app)
-    add_routes(table, module_routes(app))
+    table, written = build_table(app), module_routes(app)
+    add_routes(table, written)
     limits = Limits(settings.body_limit, settings.request_timeout)
     endpoint = compile_endpoint(app, table, authenticator or TokenAuthenticator.of(settings), workers, limits)
     readiness = Readiness(checks)
@@ -72,8 +73,13 @@ def create_asgi(
             readiness.draining = True
             workers.close()
 
+    public = documents(app, workers, written) if settings.docs else {}
     return Starlette(
-        routes=[PrefixRoute(API, endpoint), *_health_routes(readiness, workers)],
+        routes=[
+            PrefixRoute(API, endpoint),
+            *_health_routes(readiness, workers),
+            *(DocumentRoute(path, answer) for path, answer in public.items()),
+        ],
         exception_handlers={HTTPException: _on_http_error, PrefiqError: _on_error, Exception: _on_error},
         lifespan=lifespan,
     )

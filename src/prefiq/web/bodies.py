@@ -28,6 +28,7 @@ Members = dict[str, Any]
 """Decoded members by name; children as lists of ``(id or None, Members)``."""
 
 MOST_ERRORS = 100
+MOST_DIGITS = 100
 
 # ASCII digits only: Python's Decimal takes Arabic ones and underscores too, other readers of our schema do not.
 _NUMBER = re.compile(
@@ -228,7 +229,7 @@ def exact(raw: Raw) -> Decimal | None:
     text = bytes(raw).strip()
     if text == b"null":
         return None
-    match = _NUMBER.fullmatch(text)
+    match = _NUMBER.fullmatch(text) if len(text) <= MOST_DIGITS + 2 else None
     if match is None:
         raise BadValue("type", "must be a decimal number")
     return Decimal((match[1] or match[2]).decode())

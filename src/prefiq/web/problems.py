@@ -98,7 +98,7 @@ def problem_answer(
     if isinstance(error, Unauthenticated) and error.reason:
         logger.info("request %s: token refused: %s", request_id, error.reason)
     problem = Problem(
-        type=f"/problems/{error.code}",
+        type=f"urn:prefiq:problem:{error.code}",
         title=title_of(type(error)),
         status=status,
         detail=detail,

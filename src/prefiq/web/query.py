@@ -315,7 +315,7 @@ class QueryReader:
         names = text.split(",")
         if not set(names) <= set(self.names) or len(set(names)) != len(names):
             raise BadValue("enum", "must be some of " + ", ".join(self.names), allowed=self.names)
-        wanted.fields = tuple(name for name in self.names if name == "id" or name in names)
+        wanted.fields = tuple(name for name in self.names if name in {"id", "version"} or name in names)
 
     def _include(self, wanted: ListQuery, text: str) -> None:
         names = text.split(",")
