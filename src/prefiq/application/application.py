@@ -44,7 +44,7 @@ class Application:
         self.composition = composition
         self.container = container
         self.tenants = Tenants(self)
-        self._opened = False
+        self._booted = False
 
     # ---- making one
 
@@ -83,10 +83,10 @@ class Application:
         return cls.boot(load(folder or Path.cwd(), os.environ))
 
     def open(self) -> Self:
-        """Open the resources and call the modules' ``boot``."""
-        if not self._opened:
-            self.container.open()
-            self._opened = True
+        """Open the resources, and call the modules' ``boot`` where that was not done yet."""
+        self.container.open()
+        if not self._booted:
+            self._booted = True
             try:
                 self.host.boot(self)
             except BaseException:
@@ -96,7 +96,7 @@ class Application:
 
     def close(self) -> None:
         """Close the resources, in reverse order."""
-        self._opened = False
+        self._booted = False
         self.container.close()
 
     def __enter__(self) -> Self:
@@ -187,6 +187,8 @@ class Application:
     def fork(self, replaced: Mapping[Any, Any]) -> Self:
         """The same application with other things bound, for a test; it shares all that stays the same.
 
+        Where a resource depends on what is replaced, the fork has one of its own: use it in ``with``.
+
         Args:
             replaced: By contract: an instance, or a class or function that makes one.
 
@@ -194,5 +196,5 @@ class Application:
             prefiq.errors.Faults: A contract is not bound, or what replaces it does not fit.
         """
         fork = type(self)(self.composition, self.container.fork(replaced))
-        fork._opened = self._opened
+        fork._booted = self._booted
         return fork

@@ -67,9 +67,7 @@ def compose_application(settings: Settings, modules: Sequence[type[ProviderBase]
     faults.extend(mistakes)
     faults.extend(host.unknown_disabled(_validator_names(catalog)))
     pipelines = Pipelines(catalog, HookTable(), host.disabled)
-    subscriptions = Subscriptions(
-        function for module in host.modules for function in module.provider.subscribers
-    )
+    subscriptions = _subscriptions(host, faults)
     tables = {module.name: settings.app_settings(module.name) for module in host.modules}
     bindings = [
         *_values(settings, host, catalog, pipelines, subscriptions),
@@ -80,7 +78,9 @@ def compose_application(settings: Settings, modules: Sequence[type[ProviderBase]
     if mistakes:  # declarations that cannot be used would only cause further faults
         raise Faults("The application cannot start", faults)
     container = compose(bindings, faults)
-    pipelines.hooks = host.model_hooks([spec.cls for spec in catalog], container)
+    pipelines.hooks = host.model_hooks([spec.cls for spec in catalog], container, faults=faults)
+    if faults:
+        raise Faults("The application cannot start", faults)
     return Composition(settings, host, catalog, container)
 
 
@@ -92,6 +92,15 @@ def derived(spec: ModelSpec) -> tuple[Binding, ...]:
     to.default(IDomainService[model], Services.of(model))
     to.default(Policy[model], Policy)
     return to.seal()
+
+
+def _subscriptions(host: Host, faults: list[PrefiqError]) -> Subscriptions:
+    functions = [function for module in host.modules for function in module.provider.subscribers]
+    try:
+        return Subscriptions(functions)
+    except PrefiqError as error:
+        faults.append(error)
+        return Subscriptions()
 
 
 def _host(settings: Settings, modules: Sequence[type[ProviderBase]], faults: list[PrefiqError]) -> Host:
