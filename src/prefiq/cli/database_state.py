@@ -37,12 +37,14 @@ def manager_of(app: Application) -> ConnectionManager:
 
 @contextmanager
 def _looking(app: Application) -> Iterator[sa.Connection]:
-    """A connection that makes no database where there is none."""
-    connection = manager_of(app).connect()
-    try:
+    """A connection to the tables of migrations, which no scope knows; it makes no database where there is none."""
+    from prefiq.sql.errors import DatabaseMissing
+
+    path = app.settings.database.path
+    if path is not None and not path.exists():
+        raise DatabaseMissing("default")
+    with manager_of(app).schema_connection() as connection:
         yield connection
-    finally:
-        connection.close()
 
 
 def check_at_head(app: Application) -> None:

@@ -103,13 +103,13 @@ def _files(database: DatabaseSettings, *, production: bool) -> Iterator[Finding]
             str(path),
             "give its user the right to write both: SQLite keeps its log beside the file",
         )
-    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    if production and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         yield Finding(
             "PFQ-D211",
             "warning",
             "Other users of this machine can read the database's file",
             str(path),
-            f"chmod o= {path}" if not production else f"chmod o= {path}, and set UMask=0077 for the service",
+            f"chmod o= {path}, and set UMask=0077 for the service",
         )
     free = shutil.disk_usage(path.parent).free
     if free < max(LEAST_FREE, _size(path)):

@@ -32,7 +32,12 @@ _COLORS = {
     "CRITICAL": "\x1b[1;31m",
 }
 _PLAIN = "\x1b[0m"
-_QUIET = {"sqlalchemy": logging.WARNING, "asyncio": logging.WARNING, "httpx2": logging.WARNING}
+_QUIET = {
+    "sqlalchemy": logging.WARNING,
+    "alembic": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "httpx2": logging.WARNING,
+}
 """Others' loggers that would print statements' parameters or addresses at lower levels."""
 
 

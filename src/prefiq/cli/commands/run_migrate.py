@@ -109,7 +109,7 @@ def _status(session: Session, app: Application) -> None:
 
 
 def _migrate(session: Session, app: Application) -> None:
-    from prefiq.cli.database_state import apply, run_seeds, tenant_keys
+    from prefiq.cli.database_state import apply, check_files, run_seeds, tenant_keys
     from prefiq.cli.progress import progress
 
     def report(done: Any) -> None:
@@ -117,6 +117,7 @@ def _migrate(session: Session, app: Application) -> None:
             how = "recorded" if done.adopted else f"{done.seconds:.2f} s"
             click.echo(f"applied {done.loaded.module} {done.loaded.label} ({how})")
 
+    check_files(app)  # else the database would be brought to something that the code is not
     done = apply(app, report)
     with progress(session) as bar:
         seeds = run_seeds(app, tenant_keys(app), bar)

@@ -47,8 +47,9 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
 
                 welcome = get_ready(app, url)
             else:
-                from prefiq.cli.database_state import check_at_head
+                from prefiq.cli.database_state import check_at_head, check_files
 
+                check_files(app)
                 check_at_head(app)
                 welcome = {"url": url}
         session.answer(welcome, lambda: _show(welcome))
