@@ -15,6 +15,7 @@ from prefiq.web.query import (
     MOST_SORTS,
     MOST_TEXT,
     inclusions,
+    sortable_names,
 )
 from prefiq.web.representation import visible_names
 from prefiq.web.routes import ApiRoute
@@ -38,8 +39,9 @@ ERRORS: dict[str, str] = {
     "431": "Too many header fields.",
     "500": "Something failed on the server; the log knows the request's id.",
     "503": "The server is busy, or not ready; try again after Retry-After.",
+    "507": "The database's disk is full.",
 }
-ALWAYS = ("400", "401", "403", "404", "405", "414", "422", "431", "500", "503")
+ALWAYS = ("400", "401", "403", "404", "405", "414", "422", "431", "500", "503", "507")
 WITH_BODY = ("408", "413", "415")
 
 UUID: Schema = {"type": "string", "format": "uuid"}
@@ -448,11 +450,10 @@ def _page_parameters(spec: ModelSpec) -> list[Schema]:
         _parameter("cursor", {"type": "string", "minLength": 1}, "`next` of the page before."),
         _parameter("count", {"type": "string", "enum": ["exact"]}, "Count all rows that match, as `total`."),
     ]  # fmt: skip
-    sortable = [f.name for f in spec.fields if f.sort and not f.hidden]
-    if sortable:
-        entries = {"type": "string", "enum": [*sortable, *(f"-{name}" for name in sortable)]}
-        many = {"type": "array", "items": entries, "minItems": 1, "maxItems": MOST_SORTS, "uniqueItems": True}
-        found.append(_parameter("sort", many, "Order; `-` before a field for descending."))
+    sortable = sortable_names(spec)
+    entries = {"type": "string", "enum": [*sortable, *(f"-{name}" for name in sortable)]}
+    many = {"type": "array", "items": entries, "minItems": 1, "maxItems": MOST_SORTS, "uniqueItems": True}
+    found.append(_parameter("sort", many, "Order; `-` before a field for descending."))
     if any(f.search and not f.hidden for f in spec.fields):
         phrase = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "pattern": NO_NUL}
         found.append(_parameter("q", phrase, "Phrase to search for."))

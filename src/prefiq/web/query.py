@@ -138,6 +138,11 @@ def inclusions(spec: ModelSpec, catalog: Catalog) -> dict[str, Inclusion]:
     return found
 
 
+def sortable_names(spec: ModelSpec) -> tuple[str, ...]:
+    """What a list can be sorted by; ids are ordered by time."""
+    return (*(field.name for field in spec.fields if field.sort and not field.hidden), "id")
+
+
 def text_reader(spec: FieldSpec) -> Callable[[str], Any]:
     """A function that reads a filter's value from text, or raises ``BadValue``.
 
@@ -204,7 +209,7 @@ class QueryReader:
     def __init__(self, spec: ModelSpec, catalog: Catalog) -> None:
         self.names = visible_names(spec)
         self.inclusions = inclusions(spec, catalog)
-        self.sortable = tuple(f.name for f in spec.fields if f.sort and not f.hidden)
+        self.sortable = sortable_names(spec)
         self.searched = tuple(f.name for f in spec.fields if f.search and not f.hidden)
         self._takes: dict[str, Take] = {
             "limit": self._limit,

@@ -151,10 +151,11 @@ class Resource:
 
         def list_(call: Call, scope: Scope) -> Answer:
             wanted = read(call.query)
-            after = self._after(wanted, scope) if wanted.cursor else None
-            page = Page(wanted.limit, wanted.offset, after, wanted.sort, wanted.count)
             hidden = scope[policy].unreadable()
-            result = scope[contract].list(page, criteria(wanted, hidden))
+            service = scope[contract]
+            after = self._after(wanted, scope, service, hidden) if wanted.cursor else None
+            page = Page(wanted.limit, wanted.offset, after, wanted.sort, wanted.count)
+            result = service.list(page, criteria(wanted, hidden))
             items: list[Any] = result.items
             if wanted.fields or wanted.include:
                 items = self._members(items, wanted, hidden, scope)
@@ -164,7 +165,8 @@ class Resource:
                     items = [view(entity) for entity in items]
             cursor, headers = None, JSON
             if result.next is not None:
-                cursor = self.shared.cursors.seal(self._binding(wanted, scope), result.next)
+                place = result.next[-1:] if self._is_private(wanted, hidden) else result.next
+                cursor = self.shared.cursors.seal(self._binding(wanted, scope), place)
                 headers = [*JSON, (b"link", next_link(call, cursor))]
             envelope = representation.Page(items, cursor)
             if wanted.count and result.total is not None:
@@ -176,12 +178,29 @@ class Resource:
     def _binding(self, wanted: ListQuery, scope: Scope) -> tuple[str, str, tuple[str, ...], str]:
         return scope.tenant, self.spec.qualified, wanted.sort, wanted.filters
 
-    def _after(self, wanted: ListQuery, scope: Scope) -> tuple[Any, ...]:
-        after = self.shared.cursors.open(
-            self._binding(wanted, scope),
-            wanted.cursor,
-            place_type(self.spec, wanted.sort or self.spec.order_by),
-        )
+    def _order(self, wanted: ListQuery) -> list[str]:
+        """Names of the fields that the list is sorted by; the id is always the last."""
+        names = [entry.removeprefix("-") for entry in wanted.sort or self.spec.order_by]
+        return [*names[: names.index("id")], "id"] if "id" in names else [*names, "id"]
+
+    def _is_private(self, wanted: ListQuery, hidden: frozenset[str]) -> bool:
+        """Whether the order tells a value that the actor may not read; a cursor then holds the id alone."""
+        shown = self.representation.names
+        return any(name in hidden or name not in shown for name in self._order(wanted))
+
+    def _after(
+        self, wanted: ListQuery, scope: Scope, service: Any, hidden: frozenset[str]
+    ) -> tuple[Any, ...]:
+        names = self._order(wanted)
+        private = self._is_private(wanted, hidden)
+        types = place_type(self.spec, names[-1:] if private else names)
+        after = self.shared.cursors.open(self._binding(wanted, scope), wanted.cursor, types)
+        try:
+            if after is not None and private:
+                entity = service.get(after[0])
+                return tuple(getattr(entity, name) for name in names)
+        except NotFound:
+            after = None
         if after is None:
             fault = FieldError("cursor", "cursor", "is not a cursor of this list, order and filter")
             raise QueryRefused((fault,))
@@ -333,14 +352,10 @@ def refuse_query(call: Call) -> None:
             )
 
 
-def place_type(spec: ModelSpec, sort: Iterable[str]) -> Any:
-    """The type of a place in a list: its sort values and its id."""
-    kinds: list[Any] = []
-    for entry in sort:
-        name = entry.removeprefix("-")
-        kind = UUID if name == "id" else int if name == "version" else spec.field(name).type
-        kinds.append(kind | None)
-    return tuple.__class_getitem__((*kinds, UUID))
+def place_type(spec: ModelSpec, names: Iterable[str]) -> Any:
+    """The type of a place in a list: the values of the fields that it is sorted by."""
+    kinds = {"id": UUID, "version": int, **{field.name: field.type for field in spec.fields}}
+    return tuple.__class_getitem__(tuple(kinds[name] | None for name in names))
 
 
 def next_link(call: Call, cursor: str) -> bytes:
