@@ -126,5 +126,5 @@ def _fits(field: FieldSpec, value: Any) -> bool:
     if field.kind == "int":
         return INT_MIN <= value <= INT_MAX
     if field.kind == "enum":
-        return any(value == member for member in field.type)
+        return str(value) in set(field.type)
     return True

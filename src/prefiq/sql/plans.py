@@ -280,6 +280,8 @@ class ModelPlans:
     def _dump(self, column: str, value: str) -> str:
         type_ = self.table.c[column].type
         assert isinstance(type_, FieldType)
+        if type_.kind == "enum":
+            return f"str({value})"  # compared with any text, not only with a state
         codec = self._kind.codec(type_)
         self._names |= codec.names
         return codec.dump_source.replace("{v}", value)

@@ -1,0 +1,211 @@
+"""Two applications' worth of stores for the contract suite: in memory, and SQLite in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from prefiq.contracts import Bound, Placement, Scope, System, Tenancy
+from prefiq.foundation.entity import Child, Entity
+from prefiq.foundation.repository_memory import MemoryStore, RepositoryMemory
+from prefiq.foundation.repository_query import RepositoryQuery
+from prefiq.lowcode import Catalog, ModelMeta, Status, children, field, now, ref, transition, unique
+from prefiq.sql import ConnectionManager, DatabaseConfig, Executor, Tables
+
+
+class Stage(Status):
+    DRAFT = "draft"
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Project(Entity):
+    """A model with a status."""
+
+    code: str = field(max_length=32, pattern=r"[A-Z0-9-]+", unique=True)
+    name: str = field(max_length=200)
+    budget: Decimal | None = field(default=None, precision=12, scale=2, ge=0)
+    stage: Stage = field(default=Stage.DRAFT)
+    created: datetime = field(default=now)
+
+    activate = transition(Stage.DRAFT, to=Stage.ACTIVE)
+    close = transition(Stage.ACTIVE, to=Stage.CLOSED)
+    meta = ModelMeta(order_by="code")
+
+
+class Item(Child):
+    title: str
+    done: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Remark(Child):
+    text: str
+
+
+class Task(Entity):
+    """A model with a reference and two kinds of children."""
+
+    project_id: UUID = ref(Project)
+    title: str
+    items: list[Item] = children(Item)
+    due: date | None = None
+    remarks: list[Remark] = children(Remark)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Everything(Entity):
+    """A model with every kind of field, and each of them empty, too."""
+
+    word: str
+    long: str = field(text=True)
+    whole: int
+    flag: bool
+    money: Decimal = field(precision=18, scale=6)
+    ratio: float
+    day: date
+    moment: datetime
+    key: UUID
+    colour: Colour
+    document: dict[str, Any]
+    rows: list[Any]
+    word_or_none: str | None
+    long_or_none: str | None = field(text=True)
+    whole_or_none: int | None
+    flag_or_none: bool | None
+    money_or_none: Decimal | None = field(precision=9, scale=3)
+    ratio_or_none: float | None
+    day_or_none: date | None
+    moment_or_none: datetime | None
+    key_or_none: UUID | None
+    colour_or_none: Colour | None
+
+    meta = ModelMeta(indexes=(unique("word", "whole"), unique("word_or_none", "day")))
+
+
+class Note(Entity):
+    """A model that deletes softly."""
+
+    title: str = field(unique=True)
+    body: str | None = field(default=None, text=True)
+
+    meta = ModelMeta(soft_delete=True, order_by="-title")
+
+
+class Country(Entity):
+    """A shared model."""
+
+    code: str = field(min_length=2, max_length=2, pattern="[A-Z]{2}", unique=True)
+    name: str
+
+    meta = ModelMeta(scope="shared", order_by="code")
+
+
+MODELS = (Project, Task, Everything, Note, Country)
+
+
+class Tenant:
+    """``ITenantContext`` of a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @property
+    def tenant(self) -> str:
+        return self.scope.tenant
+
+    @property
+    def placement(self) -> Placement:
+        return Placement()
+
+
+def resolve(scope: Scope, contract: Any) -> Any:
+    raise AssertionError("the stores are built by hand")
+
+
+@pytest.fixture(scope="session")
+def models() -> SimpleNamespace:
+    return SimpleNamespace(**{model.__name__: model for model in MODELS}, Item=Item, Stage=Stage)
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return Catalog.build({"shop": MODELS})
+
+
+@pytest.fixture(scope="session")
+def tables(catalog: Catalog) -> Tables:
+    return Tables(catalog)
+
+
+@pytest.fixture
+def open_scope() -> Iterator[Callable[[Tenancy], Scope]]:
+    """Opens scopes that are closed at the end of the test."""
+    opened: list[Scope] = []
+
+    def open_(tenancy: Tenancy) -> Scope:
+        opened.append(Scope(tenancy, resolve=resolve))
+        return opened[-1]
+
+    yield open_
+    for scope in reversed(opened):
+        scope.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "sqlite-memory", "single"])
+def stores(
+    request: pytest.FixtureRequest,
+    catalog: Catalog,
+    tables: Tables,
+    tmp_path: Any,
+    open_scope: Callable[[Tenancy], Scope],
+) -> Iterator[Callable[[Tenancy], Callable[[type], Any]]]:
+    """Tenancy → (model → store), all of one application."""
+    if request.param == "memory":
+        store = MemoryStore(catalog)
+
+        def memory(tenancy: Tenancy) -> Callable[[type], Any]:
+            tenant = Tenant(open_scope(tenancy))
+            return lambda model: (RepositoryMemory.of(model)(tenant, store), store.transactions)
+
+        yield memory
+        return
+    path = None if request.param == "sqlite-memory" else tmp_path / "shop.db"
+    connections = ConnectionManager([DatabaseConfig(path=path)], tables)
+    with connections.schema_connection() as connection:
+        tables.create_all(connection)
+
+    def sqlite(tenancy: Tenancy) -> Callable[[type], Any]:
+        if request.param == "single" and isinstance(tenancy, Bound):
+            tenancy = Bound(tenancy.tenant, Placement("single"))
+        executor = Executor(connections, open_scope(tenancy), tables)
+        return lambda model: (RepositoryQuery.of(model)(executor, tables), executor)
+
+    yield sqlite
+    connections.close()
+
+
+@pytest.fixture
+def ours(stores: Any) -> Callable[[type], Any]:
+    return stores(Bound("acme"))  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def theirs(stores: Any) -> Callable[[type], Any]:
+    return stores(Bound("globex"))  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def systems(stores: Any) -> Callable[[type], Any]:
+    return stores(System("test"))  # type: ignore[no-any-return]

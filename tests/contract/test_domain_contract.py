@@ -1,0 +1,74 @@
+"""The stores of memory and SQLite pass the suite that module authors run, on every shape of model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from prefiq.testing.domain_contract import DomainContract
+from prefiq.testing.samples import sample
+
+
+class _Stores(DomainContract):
+    """The suite, on each of the stores in ``conftest``."""
+
+    name = ""
+
+    @pytest.fixture(autouse=True)
+    def _model(self, models: Any) -> None:
+        type(self).model = getattr(models, self.name)
+
+    @pytest.fixture
+    def spec(self, catalog: Any, _model: None) -> Any:
+        return catalog[self.model]
+
+    @pytest.fixture
+    def repo(self, ours: Any) -> Any:
+        return ours(self.model)[0]
+
+    @pytest.fixture
+    def transactions(self, ours: Any) -> Any:
+        return ours(self.model)[1]
+
+    @pytest.fixture
+    def other_repo(self, theirs: Any) -> Any:
+        return theirs(self.model)[0]
+
+
+class TestProject(_Stores):
+    name = "Project"
+
+
+class TestTask(_Stores):
+    name = "Task"
+
+    @pytest.fixture
+    def given(self, ours: Any, models: Any, catalog: Any) -> Any:
+        project = ours(models.Project)[0].save(sample(catalog[models.Project], 50))
+        return {"project_id": project.id}
+
+    @pytest.fixture
+    def make_other(self, theirs: Any, models: Any, catalog: Any, spec: Any) -> Any:
+        project = theirs(models.Project)[0].save(sample(catalog[models.Project], 50))
+        return lambda number: sample(spec, number, {"project_id": project.id})
+
+
+class TestEverything(_Stores):
+    name = "Everything"
+
+
+class TestNote(_Stores):
+    name = "Note"
+
+
+class TestCountry(_Stores):
+    name = "Country"
+
+    @pytest.fixture
+    def repo(self, systems: Any) -> Any:
+        return systems(self.model)[0]
+
+    @pytest.fixture
+    def transactions(self, systems: Any) -> Any:
+        return systems(self.model)[1]
