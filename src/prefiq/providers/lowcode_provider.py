@@ -24,6 +24,8 @@ class LowcodeProvider(ProviderBase):
     """The first provider; every binding of it can be replaced, like any other module's."""
 
     models = (Tenant, HistoryEntry, SeedRecord)
+    # Migration files import the room of migrations, which stands above this one: they lie there.
+    migrations = "prefiq.migrations.own"
     subscribers = (record_history,)
 
     def bind(self, to: Binder) -> None:

@@ -1,0 +1,1 @@
+"""Migrations of masters, applied in order by ``prefiq run migrate``."""

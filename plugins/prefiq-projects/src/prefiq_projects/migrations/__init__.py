@@ -1,0 +1,1 @@
+"""Migrations of projects, applied in order by ``prefiq run migrate``."""

@@ -1,0 +1,1 @@
+"""Migrations of prefiq, applied in order by ``prefiq run migrate``."""
