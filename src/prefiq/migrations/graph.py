@@ -122,6 +122,12 @@ def play_one(loaded: LoadedMigration, before: Schema) -> tuple[Stage | None, lis
         except BadOperation as fault:
             fault.where = where
             return None, [fault]
+        except Exception as error:  # noqa: BLE001  a file that people wrote: its values may be of any type
+            place = loaded.migration.operations.index(operation) + 1
+            problem = f"its operation {place}, {type(operation).__name__}, has values of a wrong kind"
+            broken = BrokenMigration(loaded.module, loaded.file, problem)
+            broken.__cause__ = error
+            return None, [broken]
         changes.append(Change(operation, schema, after))
         schema = after
     if contracting and loaded.migration.phase == "expand":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -190,15 +190,17 @@ def _line_in(error: BaseException, place: str) -> int:
 
 
 def _problem(value: Migration) -> str:
+    if type(value.number) is not int or not isinstance(value.name, str):
+        return "its number is no number, or its name no text"
     if value.phase not in {"expand", "contract"}:
         return 'its phase is neither "expand" nor "contract"'
     if not isinstance(value.operations, tuple) or not all(
         isinstance(operation, Operation) for operation in value.operations
     ):
         return "its operations are not a tuple of operations"
-    if not all(
-        isinstance(name, str) and isinstance(number, int) and number > 0
-        for name, number in dict(value.requires).items()
+    if not isinstance(value.requires, Mapping) or not all(
+        isinstance(name, str) and type(number) is int and number > 0
+        for name, number in value.requires.items()
     ):
         return "its requires are not names of modules with numbers"
     return ""

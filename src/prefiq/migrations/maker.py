@@ -83,7 +83,11 @@ def make(
     if not planned.migrations and not planned.stale:
         return []
     texts = {f"{migration.label}.py": source_of(migration) for migration in planned.migrations}
-    return _write(folder, {**texts, SNAPSHOT: planned.snapshot})
+    texts[SNAPSHOT] = planned.snapshot
+    if not (folder / "__init__.py").exists():
+        # Without it, tools that build wheels leave the folder out.
+        texts["__init__.py"] = f'"""Migrations of {module}, applied in order by ``prefiq run migrate``."""\n'
+    return _write(folder, texts)
 
 
 def draft(
@@ -175,7 +179,7 @@ def _recorded(module: str, folder: Traversable | None) -> tuple[list[LoadedMigra
 def _snapshot_problem(module: str, folder: Traversable | None, played: Schema) -> str:
     text = read_snapshot(folder)
     if text is None:
-        return "is missing"
+        return ""  # a wheel may leave it out: it serves reviews, the migrations are what counts
     try:
         recorded = from_text(text, module)
     except ValueError as error:
@@ -280,6 +284,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             placed.append(target)
     except OSError:
         for path in placed:
+            # The snapshot is replaced after the migrations, and can be made again from them.
             if path.name != SNAPSHOT:
                 path.unlink(missing_ok=True)
         raise

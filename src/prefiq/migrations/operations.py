@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from prefiq.lowcode.field import MISSING
 from prefiq.migrations.errors import BadOperation
-from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, Schema
+from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, Schema, StateKind
 
 if TYPE_CHECKING:
     from prefiq.migrations.steps import Steps
@@ -100,6 +100,8 @@ class CreateModel(Operation):
         for name, count in _counts(field.name for field in self.fields).items():
             if count > 1:
                 raise BadOperation(self.title, f"the field {name} stands twice")
+        for field in self.fields:
+            _check_field(self, field)
         for index in self.indexes:
             _check_index(self, made, index)
         return schema.plus([made])
@@ -156,6 +158,7 @@ class AddField(Operation):
 
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
         model = self._model(schema, module, self.model)
+        _check_field(self, self.field)
         if model.field(self.field.name) is not None:
             raise BadOperation(self.title, "it is there already")
         return schema.with_model(dataclasses.replace(model, fields=(*model.fields, self.field)))
@@ -215,6 +218,7 @@ class AlterField(Operation):
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
         model = self._model(schema, module, self.model)
         old = _field(self, model, self.field.name)
+        _check_field(self, self.field)
         if self.field.name in model.key:
             raise BadOperation(self.title, "it is part of the key")
         if problem := impossible(old, self.field):
@@ -377,6 +381,7 @@ class RunSteps(Operation):
         return False
 
 
+KINDS: frozenset[str] = frozenset(get_args(StateKind))
 TEXT = frozenset({"str", "text", "enum"})
 CONVERSIONS: dict[str, frozenset[str]] = {
     "str": frozenset({"text", "enum"}),
@@ -417,6 +422,13 @@ def _field(operation: Operation, model: ModelState, name: str) -> FieldState:
     if field is None:
         raise BadOperation(operation.title, f"{model.name} has no field {name}")
     return field
+
+
+def _check_field(operation: Operation, field: FieldState) -> None:
+    if field.kind not in KINDS:
+        raise BadOperation(operation.title, f"{field.name} is of no kind that there is")
+    if field.kind == "enum" and not field.values:
+        raise BadOperation(operation.title, f"{field.name} has no choices")
 
 
 def _check_index(operation: Operation, model: ModelState, index: IndexState) -> None:
