@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 from uuid import UUID
@@ -40,6 +39,7 @@ E = TypeVar("E")
 
 _UNFIT = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 """What a conversion or the driver raises for a value that is not of its field's type."""
+_EXPLAINED = (*_UNFIT, ForeignKeyViolation, DatabaseError)
 
 _derived: dict[type, type[RepositoryQuery[Any]]] = {}
 
@@ -268,20 +268,21 @@ class RepositoryQuery(Generic[E]):
         parts = self._parts
         parts.status.check_new((entity,))
         plan = parts.plans.insert()
-        with self._explained((entity,)):
+        try:
             if parts.children:
                 with self._executor.tx():
                     self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
                     for child in parts.children:
                         child.insert(self._executor, tenant, (entity,))
-                    restore_on_rollback(self._executor, (entity,))
-                    mark_stored(entity, 1, None)
-                    self._remember(entity)
-                return entity
-            self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
-        restore_on_rollback(self._executor, (entity,))
-        mark_stored(entity, 1, None)
-        self._remember(entity)
+                    self._stored(entity, 1)
+            else:
+                self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
+                self._stored(entity, 1)
+        except _EXPLAINED as error:
+            explained = self._explained(error, (entity,))
+            if explained is error:
+                raise
+            raise explained from error
         return entity
 
     def save_many(self, entities: Sequence[E], /) -> None:
@@ -296,16 +297,23 @@ class RepositoryQuery(Generic[E]):
         parts = self._parts
         parts.status.check_new(entities)
         plan = parts.plans.insert()
-        with self._explained(entities), self._executor.tx():
-            self._executor.write_many(plan.sql, plan.bind(tenant, entities))
-            for child in parts.children:
-                child.insert(self._executor, tenant, entities)
-            restore_on_rollback(self._executor, entities)
-            snapshot = parts.mapper.snapshot
-            for entity in cast("Sequence[Any]", entities):
-                entity.version = 1
-                entity._loaded = snapshot(entity)
-                entity._moves = []
+        try:
+            with self._executor.tx():
+                self._executor.write_many(plan.sql, plan.bind(tenant, entities))
+                for child in parts.children:
+                    child.insert(self._executor, tenant, entities)
+                restore_on_rollback(self._executor, entities)
+                snapshot = parts.mapper.snapshot
+                for entity in cast("Sequence[Any]", entities):
+                    entity.version = 1
+                    entity._loaded = snapshot(entity)
+                    if getattr(entity, "_moves", None):
+                        entity._moves = []
+        except _EXPLAINED as error:
+            explained = self._explained(error, entities)
+            if explained is error:
+                raise
+            raise explained from error
 
     def update(self, entity: E, /) -> E:
         """Write what changed since it was loaded; the version rises by 1.  Without changes nothing is written.
@@ -341,21 +349,22 @@ class RepositoryQuery(Generic[E]):
         if not changed:
             return
         columns = tuple(name for name in changed if name not in parts.child_names)
-        with self._explained((entity,)):
+        try:
             if len(columns) == len(changed):
                 self._write_changes(tenant, entity, columns)
-                restore_on_rollback(self._executor, (entity,))
-                mark_stored(entity, entity.version + 1, None)
-                self._remember(entity)
+                self._stored(entity, entity.version + 1)
                 return
             with self._executor.tx():
                 self._write_changes(tenant, entity, columns)
                 for child in parts.children:
                     if child.name in changed:
                         child.update(self._executor, tenant, entity, stored)
-                restore_on_rollback(self._executor, (entity,))
-                mark_stored(entity, entity.version + 1, None)
-                self._remember(entity)
+                self._stored(entity, entity.version + 1)
+        except _EXPLAINED as error:
+            explained = self._explained(error, (entity,))
+            if explained is error:
+                raise
+            raise explained from error
 
     def _write_changes(self, tenant: str, entity: Any, columns: tuple[str, ...]) -> None:
         plan = self._parts.plans.update(columns)
@@ -429,8 +438,11 @@ class RepositoryQuery(Generic[E]):
             self._executor.rules.require_shared_write(self.spec.table)
         return self._tenant if self._tenant is not None else self._unbound()
 
-    def _remember(self, entity: Any) -> None:
+    def _stored(self, entity: Any, version: int) -> None:
+        restore_on_rollback(self._executor, (entity,))
+        entity.version = version
         entity._loaded = self._parts.mapper.snapshot(entity)
+        entity._moves = []
 
     def _loaded(self, entities: builtins.list[Any]) -> builtins.list[Any]:
         """The entities with their children and snapshots."""
@@ -443,22 +455,15 @@ class RepositoryQuery(Generic[E]):
                 entity._loaded = snapshot(entity)
         return entities
 
-    @contextmanager
-    def _explained(self, entities: Sequence[Any]) -> Iterator[None]:
-        """Name the fields where neither the driver nor a conversion does."""
-        try:
-            yield
-        except ForeignKeyViolation as error:
+    def _explained(self, error: Exception, entities: Sequence[Any]) -> Exception:
+        """The error that names the fields, where neither the driver nor a conversion does."""
+        if isinstance(error, ForeignKeyViolation):
             if error.fields:
-                raise
-            raise ForeignKeyViolation(error.model or self.spec.qualified, self._missing(entities)) from error
-        except (*_UNFIT, DatabaseError) as error:
-            if isinstance(error, DatabaseError) and type(error) is not DatabaseError:
-                raise
-            refusal = refusal_of(self.spec, entities)
-            if refusal is None:
-                raise
-            raise refusal from error
+                return error
+            return ForeignKeyViolation(error.model or self.spec.qualified, self._missing(entities))
+        if isinstance(error, DatabaseError) and type(error) is not DatabaseError:
+            return error
+        return refusal_of(self.spec, entities) or error
 
     def _missing(self, entities: Sequence[Any]) -> tuple[str, ...]:
         """Fields whose references lead nowhere."""

@@ -122,9 +122,9 @@ def _errors(spec: ModelSpec, entity: Any, prefix: str) -> Iterator[FieldError]:
 def _fits(field: FieldSpec, value: Any) -> bool:
     if field.kind == "decimal":
         scaled = Decimal(value).scaleb(field.scale or 0, _WIDE)
-        return scaled == int(scaled) and abs(scaled) <= INT_MAX
+        return bool(scaled == int(scaled) and abs(scaled) <= INT_MAX)
     if field.kind == "int":
-        return INT_MIN <= value <= INT_MAX
+        return bool(INT_MIN <= value <= INT_MAX)
     if field.kind == "enum":
         return str(value) in set(field.type)
     return True
