@@ -129,8 +129,10 @@ def test_database_beside_the_way_of_the_files_is_told(workshop: Workshop) -> Non
     with pytest.raises(Faults) as caught:
         workshop.migrate()
     assert told(caught) == [
-        ("The development database is not where the migrations lead: add field Thing.weight "
-        "(module shop) [PFQ620]")
+        (
+            "The development database is not where the migrations lead: add field Thing.weight "
+            "(module shop) [PFQ620]"
+        )
     ]
     with workshop.connect() as connection:
         assert status(workshop.parts, connection)[0].pending == ("0002_add_thing_size_and_more",)
