@@ -25,7 +25,13 @@ from tests.unit.migrations.kit import Workshop, child, model
 from prefiq.errors import Faults
 from prefiq.lowcode import ModelMeta, Status, children, field, index, now, ref, transition, unique, uuid7
 from prefiq.migrations import apply, check, drift, plan, schema_of, sql, status
-from prefiq.migrations.errors import MigrationFailed, MigrationLocked, RowsDoNotFit
+from prefiq.migrations.errors import (
+    BadOperation,
+    MigrationFailed,
+    MigrationLocked,
+    RowsDoNotFit,
+    TransactionEnded,
+)
 from prefiq.migrations.tables import tables_of
 
 
@@ -209,6 +215,21 @@ class TestFields:
         shop(workshop, NAME)
         assert values(workshop, "name") == ["a"]
         assert drifted(workshop) == []
+
+
+def test_several_changes_of_a_table_copy_its_rows_once(workshop: Workshop) -> None:
+    """Added, altered and dropped columns of one table are one new table."""
+    shop(workshop, NAME | {"price": (Decimal, field(precision=8, scale=2)), "old": int})
+    workshop.insert("shop_thing", name="a", price=100, old=1)
+    changed = {"price": (Decimal, field(precision=9, scale=3)), "new": (int, field(default=4))}
+    workshop.declare("shop", model("Thing", NAME | changed | {"note": (str | None, field(default=None))}))
+    workshop.make("shop")
+    with workshop.connect() as connection:
+        text = sql(plan(workshop.parts, connection), "sqlite")
+    assert text.count("INSERT INTO prefiq_new_shop_thing") == 1
+    workshop.migrate()
+    assert workshop.rows("SELECT name, price, new, note FROM shop_thing") == [("a", 1000, 4, None)]
+    assert drifted(workshop) == []
 
 
 FITS: list[tuple[Any, Any, Any, str]] = [
@@ -478,6 +499,52 @@ class TestSteps:
             "Could not create model Thing (SQLITE_ERROR); nothing of this migration was kept"
         )
         assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+
+    def test_step_may_not_end_the_transaction(self, workshop: Workshop) -> None:
+        """A commit inside a step is told; the migration is not recorded as if all were well."""
+        shop(workshop, NAME)
+        workshop.write(
+            "shop",
+            "0002_commit.py",
+            "from prefiq.migrations import Migration, RunSteps\n"
+            "def commit(steps):\n"
+            "    steps.connection.commit()\n"
+            "migration = Migration(2, 'commit', 'expand', operations=(RunSteps(commit),))\n",
+        )
+        with pytest.raises(TransactionEnded) as caught:
+            workshop.migrate()
+        assert caught.value.what == "A step ended the migration's transaction (run commit)"
+        assert workshop.rows("SELECT number FROM prefiq_migration") == [(1,)]
+
+    def test_value_of_another_kind_is_refused(self, workshop: Workshop) -> None:
+        """A fill that was written by hand and does not fit its field is told with its file."""
+        shop(workshop, NAME)
+        workshop.write(
+            "shop",
+            "0002_fill.py",
+            "from prefiq.migrations import AddField, FieldState, Migration\n"
+            "migration = Migration(2, 'fill', 'contract', operations=(\n"
+            "    AddField('Thing', FieldState('at', 'datetime'), 'tomorrow'),))\n",
+        )
+        with pytest.raises(BadOperation) as caught:
+            workshop.migrate()
+        assert str(caught.value).partition("\n")[0] == (
+            "Cannot add field Thing.at: its fill is no value of kind datetime (module shop, 0002_fill) [PFQ609]"
+        )
+
+    def test_unknown_model_in_a_step_is_told(self, workshop: Workshop) -> None:
+        """A step that asks for a table that is not there at its point gets a typed error."""
+        shop(workshop, NAME)
+        workshop.write(
+            "shop",
+            "0002_ask.py",
+            "from prefiq.migrations import Migration, RunSteps\n"
+            "def ask(steps):\n"
+            "    steps.table('Nothing')\n"
+            "migration = Migration(2, 'ask', 'expand', operations=(RunSteps(ask),))\n",
+        )
+        with pytest.raises(BadOperation, match="Cannot use the table of Nothing"):
+            workshop.migrate()
 
 
 class TestOnce:

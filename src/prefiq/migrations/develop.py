@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from prefiq.lowcode import Catalog
 from prefiq.lowcode.model_meta import raise_together
 from prefiq.migrations import history
 from prefiq.migrations.dialects import renderer_for
-from prefiq.migrations.diff import Renames, diff, keep_names
+from prefiq.migrations.diff import GivenRenames, Renames, diff, keep_names
 from prefiq.migrations.errors import DestructiveChange
 from prefiq.migrations.fills import fills_of
 from prefiq.migrations.graph import Change
@@ -53,7 +53,7 @@ def migrate_from_declarations(
     catalog: Catalog,
     connection: sa.Connection,
     *,
-    renames: Renames = keep_names,
+    renames: Renames | Mapping[str, str] = keep_names,
     allow_destructive: bool = False,
     wait: float = WAIT,
     clock: Clock = utc_now,
@@ -68,7 +68,7 @@ def migrate_from_declarations(
         modules: The listed modules, in their order.
         catalog: Their models.
         connection: Outside any transaction; of ``ConnectionManager.schema_connection``.
-        renames: Decides what is a rename; nothing is by default.
+        renames: ``{"Project.code": "key", "Task": "Job"}``, or a function that is asked; nothing by default.
         allow_destructive: Drop tables and columns that hold something.
         wait: Seconds to wait for another process.
         clock: Aware UTC time.
@@ -78,6 +78,7 @@ def migrate_from_declarations(
         Faults: Files that cannot be used, changes that need a default, or ``DestructiveChange``s.
     """
     wanted = schema_of(catalog)
+    decide = GivenRenames(renames) if isinstance(renames, Mapping) else renames
     planned = _by_files(plan(modules, connection, strict=False))
     applied = apply(planned, connection, wait=wait, clock=clock, sleep=sleep)
     if _settled(plan(modules, connection, strict=False), wanted):
@@ -88,9 +89,9 @@ def migrate_from_declarations(
         # Another process may have done it while this one waited.
         planned = plan(modules, connection, strict=False)
         changes = _changes(
-            planned, wanted, catalog, renames, lambda model: not _holds(connection, model.table)
+            planned, wanted, catalog, decide, lambda model: not _holds(connection, model.table)
         )
-        faults: list[PrefiqError] = []
+        faults: list[PrefiqError] = list(decide.check()) if isinstance(decide, GivenRenames) else []
         for module, change in changes:
             if not allow_destructive and _loses(connection, change, module):
                 faults.append(DestructiveChange(change.operation.title, module))

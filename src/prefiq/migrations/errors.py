@@ -18,6 +18,7 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── DestructiveChange      rows would be lost in development mode
     ├── ModelChanged           a model changed without a migration
     ├── MigrationFailed        the database refused a statement, or a step raised
+    ├── TransactionEnded       a step committed by itself
     ├── RowsDoNotFit           rows that exist break a new rule
     ├── MigrationLocked        another process is migrating
     ├── Unapplied              migrations wait to be applied
@@ -57,6 +58,7 @@ __all__ = [
     "SeedFailed",
     "SharedFolder",
     "StaleSnapshot",
+    "TransactionEnded",
     "Unapplied",
     "UnsupportedChange",
 ]
@@ -465,6 +467,24 @@ class SchemaDrift(PrefiqError):
         self.what = "The table is not what the migrations made: " + "; ".join(self.differences)
         self.where = f"table {table}"
         self.fix = "undo the change by hand, or declare it and make a migration"
+
+
+class TransactionEnded(PrefiqError):
+    """A step of a migration committed or rolled back, so that the migration is no longer all or nothing.
+
+    What it committed is there, and the migration is not recorded.  Take the commit out of the function; Prefiq
+    ends the transaction.
+    """
+
+    code: ClassVar[str] = "PFQ623"
+
+    def __init__(self, module: str, name: str, operation: str) -> None:
+        self.module = module
+        self.name = name
+        self.operation = operation
+        self.what = f"A step ended the migration's transaction ({operation})"
+        self.where = f"module {module}, {name}"
+        self.fix = "leave commit and rollback to Prefiq, and look at what was kept before migrating again"
 
 
 class HistoryGap(PrefiqError):

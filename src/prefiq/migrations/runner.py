@@ -14,7 +14,14 @@ from prefiq.errors import PrefiqError
 from prefiq.lowcode.model_meta import raise_together
 from prefiq.migrations import history
 from prefiq.migrations.dialects import Renderer, renderer_for
-from prefiq.migrations.errors import EditedMigration, MigrationFailed, RowsDoNotFit, Unapplied
+from prefiq.migrations.errors import (
+    BadOperation,
+    EditedMigration,
+    MigrationFailed,
+    RowsDoNotFit,
+    TransactionEnded,
+    Unapplied,
+)
 from prefiq.migrations.graph import Change
 from prefiq.migrations.loader import ModulePart
 from prefiq.migrations.migration import LoadedMigration
@@ -193,16 +200,18 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
         adopted = loaded.key in plan.adopted
         lines += [f"-- {loaded.title} ({loaded.migration.phase}{', recorded only' if adopted else ''})"]
         lines += [f"{renderer.begin};"]
-        for change in stage.changes if not adopted else ():
-            lines += [f"-- {change.operation.title}"]
-            for step in renderer.render(change, loaded.module, moment):
-                match step:
-                    case Sql(text):
-                        lines.append(f"{text};")
-                    case Ask(text, problem):
-                        lines.append(f"-- must be 0, else {problem}:\n{text};")
-                    case Call():
-                        lines.append("-- a function of the migration runs here, in Python")
+        title = ""
+        for step in renderer.render(stage.changes, loaded.module, moment) if not adopted else ():
+            if step.title != title:
+                title = step.title
+                lines.append(f"-- {title}")
+            match step:
+                case Sql(text):
+                    lines.append(f"{text};")
+                case Ask(text, problem):
+                    lines.append(f"-- must be 0, else {problem}:\n{text};")
+                case Call():
+                    lines.append("-- a function of the migration runs here, in Python")
         lines += [f"{history.record(loaded, moment, 0.0, renderer.dialect)};", "COMMIT;", ""]
     return "\n".join(lines)
 
@@ -226,20 +235,26 @@ def run_changes(
         now: Aware UTC time for ``fill=now``.
     """
     moved = False
-    for change in changes:
-        for step in renderer.render(change, module, now):
-            with _explained(connection, module, name, step.title):
-                match step:
-                    case Sql(text, _, moves):
-                        history.run(connection, text)
-                        moved = moved or moves
-                    case Ask(text, problem):
-                        count = int(history.run(connection, text)[0][0])
-                        if count:
-                            raise RowsDoNotFit(f"module {module}, {name}", problem, count)
-                    case Call(function):
-                        function(Steps(connection, change.after, module))
-                        moved = True
+    try:
+        steps = renderer.render(changes, module, now)
+    except BadOperation as fault:
+        fault.where = f"module {module}, {name}"
+        raise
+    for step in steps:
+        with _explained(connection, module, name, step.title):
+            match step:
+                case Sql(text, _, moves):
+                    history.run(connection, text)
+                    moved = moved or moves
+                case Ask(text, problem):
+                    count = int(history.run(connection, text)[0][0])
+                    if count:
+                        raise RowsDoNotFit(f"module {module}, {name}", problem, count)
+                case Call(function, title, schema):
+                    function(Steps(connection, schema, module))
+                    if not renderer.in_transaction(connection):
+                        raise TransactionEnded(module, name, title)
+                    moved = True
     if moved:
         for table, count in renderer.broken_references(connection).items():
             raise RowsDoNotFit(

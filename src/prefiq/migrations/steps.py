@@ -52,10 +52,12 @@ class Call:
     Args:
         function: Takes a ``Steps``.
         title: For people.
+        schema: The tables at this point.
     """
 
     function: Callable[[Steps], None]
     title: str
+    schema: Schema
 
 
 Step = Sql | Ask | Call

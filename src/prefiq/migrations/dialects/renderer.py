@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from prefiq.lowcode.field import NOW
+from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.graph import Change
 from prefiq.migrations.snapshot import FieldState, Schema
 from prefiq.migrations.steps import Step
@@ -29,14 +30,21 @@ class Renderer(Protocol):
     dialect: sa.Dialect
     """SQLAlchemy's, for text."""
 
-    def render(self, change: Change, module: str, now: datetime) -> list[Step]:
-        """The steps of one operation.
+    def render(self, changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
+        """The steps of operations.
 
         Args:
-            change: The operation and the schemas around it.
+            changes: Operations and the schemas around them, one after the other.
             module: The module whose migration it is.
             now: Aware UTC time for ``fill=now``.
+
+        Raises:
+            BadOperation: A value for rows is none of its field.
         """
+        ...
+
+    def in_transaction(self, connection: sa.Connection) -> bool:
+        """Whether the transaction that ``transaction`` began is still open."""
         ...
 
     def transaction(
@@ -67,12 +75,19 @@ class Renderer(Protocol):
         ...
 
 
-def value_literal(field: FieldState, value: Any, dialect: sa.Dialect, now: datetime) -> str:
-    """A value as it is stored in the field's column, as text for a statement."""
+def value_literal(field: FieldState, value: Any, dialect: sa.Dialect, now: datetime, title: str) -> str:
+    """A value as it is stored in the field's column, as text for a statement.
+
+    Raises:
+        BadOperation: The value is none of the field's kind.
+    """
     if value is NOW:
         value = now.date() if field.kind == "date" else now
     process = type_of(field).bind_processor(dialect)
-    return literal(value if process is None or value is None else process(value))
+    try:
+        return literal(value if process is None or value is None else process(value))
+    except Exception as error:
+        raise BadOperation(title, f"its fill is no value of kind {field.kind}") from error
 
 
 def literal(value: Any) -> str:

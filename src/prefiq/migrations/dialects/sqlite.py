@@ -9,39 +9,32 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from prefiq.lowcode.field import MISSING
 from prefiq.migrations.dialects.ddl import create_table, indexes_of, said
-from prefiq.migrations.dialects.renderer import value_literal
 from prefiq.migrations.dialects.sqlite_catalog import fingerprint
-from prefiq.migrations.dialects.sqlite_fit import asks, conversion
+from prefiq.migrations.dialects.sqlite_fields import DIALECT, change_fields, column_of, quoted
 from prefiq.migrations.errors import MigrationLocked
 from prefiq.migrations.graph import Change
 from prefiq.migrations.operations import (
-    AddField,
     AddIndex,
-    AlterField,
     CreateModel,
-    DropField,
     DropIndex,
     DropModel,
     RenameField,
     RenameModel,
     RunSteps,
 )
-from prefiq.migrations.snapshot import FieldState, ModelState, Schema
+from prefiq.migrations.snapshot import ModelState, Schema
 from prefiq.migrations.steps import Ask, Call, Sql, Step
 
 __all__ = ["SQLITE", "SqliteRenderer"]
 
-_DIALECT = SQLiteDialect_pysqlite()
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 POLL = 0.2
 
@@ -51,41 +44,21 @@ class SqliteRenderer:
 
     name = "sqlite"
     begin = "BEGIN IMMEDIATE"
-    dialect: sa.Dialect = _DIALECT
+    dialect: sa.Dialect = DIALECT
 
-    def render(self, change: Change, module: str, now: datetime) -> list[Step]:
-        """The steps of one operation."""
-        operation, title = change.operation, change.operation.title
-
-        def model(schema: Schema, name: str) -> ModelState:
-            found = schema.get(f"{module}.{name}")
-            assert found is not None, "the operation was played before"
-            return found
-
-        match operation:
-            case CreateModel(name):
-                return [Sql(text, title) for text in create_table(_DIALECT, model(change.after, name))]
-            case DropModel(name):
-                return [Sql(f"DROP TABLE {quoted(model(change.before, name).table)}", title, moves=True)]
-            case AddField(name, field, fill):
-                return _add(model(change.before, name), model(change.after, name), field, fill, now, title)
-            case AlterField(name, field, fill):
-                return _alter(model(change.before, name), model(change.after, name), field, fill, now, title)
-            case DropField(name, _):
-                return _rebuild(model(change.after, name), {}, title)
-            case RenameField(name, old, new):
-                table = quoted(model(change.before, name).table)
-                return [Sql(f"ALTER TABLE {table} RENAME COLUMN {quoted(old)} TO {quoted(new)}", title)]
-            case RenameModel(old, new):
-                names = model(change.before, old).table, model(change.after, new).table
-                return _said(lambda impl: impl.rename_table(*names), title)
-            case AddIndex(name, index):
-                return _add_index(model(change.after, name), index.name, title)
-            case DropIndex(_, index_name):
-                return [Sql(f"DROP INDEX {quoted(index_name)}", title)]
-            case RunSteps(function):
-                return [Call(function, title)]
-        raise NotImplementedError(type(operation).__name__)
+    def render(self, changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
+        """The steps of operations; changes of several columns of one table build it anew once."""
+        steps: list[Step] = []
+        waiting: list[Change] = []
+        for change in changes:
+            if waiting and not _joins(change, waiting):
+                steps += change_fields(waiting, module, now)
+                waiting = []
+            if column_of(change.operation) is not None:
+                waiting.append(change)
+            else:
+                steps += _steps(change, module)
+        return [*steps, *change_fields(waiting, module, now)] if waiting else steps
 
     @contextmanager
     def transaction(
@@ -106,7 +79,8 @@ class SqliteRenderer:
                 yield
                 transaction.commit()
             except BaseException:
-                transaction.rollback()
+                if transaction.is_active:  # a step may have ended it
+                    transaction.rollback()
                 raise
             finally:
                 # An engine in autocommit leaves ending to whoever began.
@@ -115,6 +89,10 @@ class SqliteRenderer:
         finally:
             raw.execute(f"PRAGMA busy_timeout = {patience}")
             raw.execute(f"PRAGMA foreign_keys = {watched}")
+
+    def in_transaction(self, connection: sa.Connection) -> bool:
+        """As the driver sees it."""
+        return bool(getattr(connection.connection.driver_connection, "in_transaction", False))
 
     def broken_references(self, connection: sa.Connection) -> dict[str, int]:
         """Table → how many of its rows refer to rows that are not there."""
@@ -140,7 +118,7 @@ class SqliteRenderer:
         scratch = sqlite3.connect(":memory:")
         try:
             for model in schema:
-                for text in create_table(_DIALECT, model):
+                for text in create_table(DIALECT, model):
                     scratch.execute(text)
             cursor = scratch.cursor()
             return {model.table: fingerprint(cursor, model.table) for model in schema}
@@ -148,13 +126,39 @@ class SqliteRenderer:
             scratch.close()
 
 
-def quoted(name: str) -> str:
-    """A name, quoted where SQLite's words or signs make it necessary."""
-    return str(_DIALECT.identifier_preparer.quote(name))
+def _joins(change: Change, waiting: Sequence[Change]) -> bool:
+    """Whether a change is of another column of the same table."""
+    column = column_of(change.operation)
+    taken = [column_of(before.operation) for before in waiting]
+    return column is not None and column not in taken and taken[0] is not None and column[0] == taken[0][0]
 
 
-def _said(say: Callable[[Any], None], title: str, *, moves: bool = False) -> list[Step]:
-    return [Sql(text, title, moves) for text in said(_DIALECT, say)]
+def _steps(change: Change, module: str) -> list[Step]:
+    operation, title = change.operation, change.operation.title
+
+    def model(schema: Schema, name: str) -> ModelState:
+        found = schema.get(f"{module}.{name}")
+        assert found is not None, "the operation was played before"
+        return found
+
+    match operation:
+        case CreateModel(name):
+            return [Sql(text, title) for text in create_table(DIALECT, model(change.after, name))]
+        case DropModel(name):
+            return [Sql(f"DROP TABLE {quoted(model(change.before, name).table)}", title, moves=True)]
+        case RenameField(name, old, new):
+            table = quoted(model(change.before, name).table)
+            return [Sql(f"ALTER TABLE {table} RENAME COLUMN {quoted(old)} TO {quoted(new)}", title)]
+        case RenameModel(old, new):
+            names = model(change.before, old).table, model(change.after, new).table
+            return [Sql(text, title) for text in said(DIALECT, lambda impl: impl.rename_table(*names))]
+        case AddIndex(name, index):
+            return _add_index(model(change.after, name), index.name, title)
+        case DropIndex(_, index_name):
+            return [Sql(f"DROP INDEX {quoted(index_name)}", title)]
+        case RunSteps(function):
+            return [Call(function, title, change.after)]
+    raise NotImplementedError(type(operation).__name__)
 
 
 def _begin(
@@ -181,39 +185,6 @@ def _begin(
             return transaction
 
 
-def _add(
-    before: ModelState, after: ModelState, field: FieldState, fill: Any, now: datetime, title: str
-) -> list[Step]:
-    value = None if fill is MISSING else value_literal(field, fill, _DIALECT, now)
-    if field.nullable and field.ref is None:
-        table, _ = indexes_of(after)
-        steps = _said(lambda impl: impl.add_column(after.table, table.c[field.name]), title)
-        if value is not None:
-            steps.append(Sql(f"UPDATE {quoted(after.table)} SET {quoted(field.name)} = {value}", title))
-        return steps
-    if value is not None or field.nullable:
-        return _rebuild(after, {field.name: value or "NULL"}, title)
-    question = f"SELECT count(*) FROM {quoted(before.table)}"
-    problem = f"they would have no value for {field.name}"
-    return [Ask(question, problem, title), *_rebuild(after, {field.name: "NULL"}, title)]
-
-
-def _alter(
-    before: ModelState, after: ModelState, field: FieldState, fill: Any, now: datetime, title: str
-) -> list[Step]:
-    old = before.field(field.name)
-    assert old is not None, "the operation was played before"
-    value = None if fill is MISSING else value_literal(field, fill, _DIALECT, now)
-    expression = conversion(quoted(field.name), old, field)
-    steps: list[Step] = [*asks(before, old, field, filled=value is not None, title=title)]
-    if value is not None:
-        expression = f"COALESCE({expression}, {value})"
-    same_words = create_table(_DIALECT, before) == create_table(_DIALECT, after)
-    if same_words and expression == quoted(field.name):
-        return steps  # SQLite tells no lengths and no choices apart
-    return [*steps, *_rebuild(after, {field.name: expression}, title)]
-
-
 def _add_index(model: ModelState, name: str, title: str) -> list[Step]:
     _, indexes = indexes_of(model)
     index = next(index for index in indexes if index.name == name)
@@ -228,31 +199,7 @@ def _add_index(model: ModelState, name: str, title: str) -> list[Step]:
         )
         fields = [column.name for column in index.columns if column.name != "tenant_id"]
         steps.append(Ask(question, f"several have the same {' and '.join(fields)}", title))
-    return [*steps, *_said(lambda impl: impl.create_index(index), title)]
-
-
-def _rebuild(after: ModelState, expressions: dict[str, str], title: str) -> list[Step]:
-    """The table anew, with its rows.
-
-    Args:
-        after: As it shall be, under the name that it has.
-        expressions: Column → SQL for its value; every other column keeps its value.
-        title: For people.
-    """
-    table, temporary = quoted(after.table), quoted(f"prefiq_new_{after.table}")
-    create, *indexes = create_table(_DIALECT, after)
-    head = f"CREATE TABLE {table} "
-    assert create.startswith(head), "the compiler begins with the table's name"
-    columns = ", ".join(quoted(field.name) for field in after.fields)
-    values = ", ".join(expressions.get(field.name, quoted(field.name)) for field in after.fields)
-    texts = [
-        f"CREATE TABLE {temporary} {create.removeprefix(head)}",
-        f"INSERT INTO {temporary} ({columns}) SELECT {values} FROM {table}",
-        f"DROP TABLE {table}",
-        f"ALTER TABLE {temporary} RENAME TO {table}",
-        *indexes,
-    ]
-    return [Sql(text, title, moves=True) for text in texts]
+    return [*steps, *(Sql(text, title) for text in said(DIALECT, lambda impl: impl.create_index(index)))]
 
 
 SQLITE = SqliteRenderer()
