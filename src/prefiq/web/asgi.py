@@ -23,7 +23,7 @@ from prefiq.web.health import Readiness
 from prefiq.web.problems import problem_answer, status_answer
 from prefiq.web.representation import encode
 from prefiq.web.request_id import request_ids
-from prefiq.web.resource import Resource, Shared
+from prefiq.web.resource import Resource, Shared, refuse_query
 from prefiq.web.routes import add_routes
 from prefiq.web.workers import Inline, Threads, Workers
 
@@ -118,7 +118,8 @@ def permissions_of(spec: ModelSpec) -> list[str]:
 def _me(permissions: Iterable[str]) -> Callable[[Call, Scope], Answer]:
     known = sorted(set(permissions))
 
-    def me(_: Call, scope: Scope) -> Answer:
+    def me(call: Call, scope: Scope) -> Answer:
+        refuse_query(call)
         actor = scope.actor
         asked: IPermissions = scope[IPermissions]
         return (
