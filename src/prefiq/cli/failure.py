@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -54,17 +55,25 @@ def end(error: BaseException, session: Session) -> int:
         click.echo(_traceback(error, session), err=True)
     found = _known(error)
     if session.json:
-        click.echo(json.dumps({"error": as_data(found)}, indent=2, ensure_ascii=False), err=True)
+        data = {"error": as_data(found, lambda text: _redacted(text, session))}
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False), err=True)
     else:
-        click.echo(click.style("Error: ", fg="red", bold=True) + str(found), err=True)
+        click.echo(click.style("Error: ", fg="red", bold=True) + _redacted(str(found), session), err=True)
     return found.worst_exit_code if isinstance(found, Faults) else found.exit_code
 
 
-def as_data(error: PrefiqError) -> dict[str, Any]:
-    """An error as JSON shows it."""
-    data: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "fix": error.fix}
+def as_data(error: PrefiqError, clean: Callable[[str], str] = str) -> dict[str, Any]:
+    """An error as JSON shows it.
+
+    Args:
+        error: The error, with the faults that it holds.
+        clean: Takes secrets out of each text.
+    """
+    texts = {"what": error.what, "where": error.where, "fix": error.fix}
+    data: dict[str, Any] = {"code": error.code, **{name: clean(text) for name, text in texts.items()}}
     if isinstance(error, Faults):
-        data["faults"] = [as_data(inner) for inner in error.exceptions if isinstance(inner, PrefiqError)]
+        held = (inner for inner in error.exceptions if isinstance(inner, PrefiqError))
+        data["faults"] = [as_data(inner, clean) for inner in held]
     return data
 
 
@@ -85,10 +94,16 @@ def _known(error: BaseException) -> PrefiqError:
 
 
 def _traceback(error: BaseException, session: Session) -> str:
+    return _redacted("".join(traceback.format_exception(error)).rstrip(), session)
+
+
+def _redacted(text: str, session: Session) -> str:
+    """The text without the secrets of the settings; before those are loaded there is none to know."""
+    if session.loaded is None:
+        return text
     from prefiq.settings.redaction import Redactor
 
-    text = "".join(traceback.format_exception(error)).rstrip()
-    return Redactor(session.loaded.secrets() if session.loaded else ()).text(text)
+    return Redactor(session.loaded.secrets()).text(text)
 
 
 def _drop_output() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["APP", "application_asgi", "make_app", "serve", "server_options"]
 
 APP = "prefiq.cli.core.server:app"
+BACKLOG = 2048
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
 
 
@@ -121,6 +122,7 @@ def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: boo
 
     adopt_server_logs()
     sys.stdout.flush()
+    bound.listen(BACKLOG)  # who connects while workers start waits, and is not refused
     try:
         uvicorn.run(APP, fd=bound.fileno(), workers=workers, reload=reload, **server_options(settings))
     except KeyboardInterrupt:

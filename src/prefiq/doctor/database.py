@@ -35,18 +35,19 @@ def examine_database(app: Application, *further: Callable[[Application], None]) 
 
     manager = app.container.resolve(None, ConnectionManager)
     findings: list[Finding] = []
+    reached = True
     for database in app.settings.databases.values():
         findings += _files(database, production=app.settings.is_production)
         try:
             findings += _inside(manager, database)
         except PrefiqError as error:
             findings += findings_of(error)
-    for check in further:
+            reached = False
+    for check in further if reached else ():  # else each would say the same once more
         try:
             check(app)
         except PrefiqError as error:
-            # A database that cannot be reached is one finding, not one for each check.
-            findings += [found for found in findings_of(error) if found not in findings]
+            findings += findings_of(error)
     return tuple(findings)
 
 
