@@ -10,12 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
 
 from prefiq.contracts import Scope, ScopeClosed
 from prefiq.contracts.scope import _CURRENT
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
-from prefiq.sql.errors import ReadOnlyTransaction, TenantChanged, TransactionLost
+from prefiq.sql.errors import ReadOnlyTransaction, StatementRefused, TenantChanged, TransactionLost
 from prefiq.sql.faults import from_driver
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_scope import TenantScope
@@ -283,8 +284,15 @@ class Executor:
     def _start(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
-        if self._read_only and isinstance(statement, UpdateBase):
-            raise ReadOnlyTransaction
+        if isinstance(statement, UpdateBase):
+            if self._read_only:
+                raise ReadOnlyTransaction
+        elif not isinstance(statement, (SelectBase, str)):
+            raise StatementRefused(
+                f"A statement of the kind {type(statement).__name__} is not known to be safe",
+                "statement",
+                "use select, insert, update or delete",
+            )
         if self._cursor is None:
             self._open()
         # The compiler's bound value asks for the current scope: it must be ours, also when scopes interleave.
@@ -294,10 +302,11 @@ class Executor:
         began = time.perf_counter()
         try:
             if isinstance(statement, str):
-                return self._run_raw(statement, params)
-            options = {"stream_results": True} if stream else {}
-            assert self._connection is not None
-            return self._connection.execute(statement, params, execution_options=options)
+                result = self._run_raw(statement, params)
+            else:
+                options = {"stream_results": True} if stream else {}
+                assert self._connection is not None
+                result = self._connection.execute(statement, params, execution_options=options)
         except sa.exc.StatementError as error:
             if isinstance(error.orig, PrefiqError):
                 raise error.orig from None
@@ -307,8 +316,11 @@ class Executor:
         finally:
             if current is not self._scope:
                 _CURRENT.set(current)
+        if self._observers:
+            seconds = time.perf_counter() - began
             for observer in self._observers:
-                observer(str(statement), time.perf_counter() - began)
+                observer(str(result.context.statement), seconds)
+        return result
 
     def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
         writes = self.rules.check_raw(sql)

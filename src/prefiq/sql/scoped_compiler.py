@@ -65,6 +65,10 @@ def _refuse_text(what: str) -> StatementRefused:
     )
 
 
+# Of count(*) and exists(), and of startswith() and its like.
+_LITERALS = frozenset({"*", "'%'"})
+
+
 class _Scoping:
     """Mixed into a dialect's statement compiler."""
 
@@ -190,7 +194,8 @@ class _Scoping:
     ) -> Any:
         """The second wall: a table is rendered only where its predicate has been written."""
         if asfrom and not kwargs.get("ashint") and self._scope_of(table) == "tenant":
-            named = enclosing_alias if enclosing_alias is not None else table
+            # Around a subquery's tables stands the subquery's alias, which is not theirs.
+            named = enclosing_alias if getattr(enclosing_alias, "element", None) is table else table
             self._admitted[named] -= 1
             if self._admitted[named] < 0:
                 raise StatementRefused(
@@ -317,8 +322,8 @@ class _Scoping:
         raise _refuse_text("text().columns()")
 
     def visit_column(self, column: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse ``literal_column()``, but for the star of ``count(*)``."""
-        if column.is_literal and column.name != "*":
+        """Refuse ``literal_column()``, but for those that SQLAlchemy itself makes."""
+        if column.is_literal and column.name not in _LITERALS:
             raise _refuse_text("literal_column()")
         return super().visit_column(column, *args, **kwargs)  # type: ignore[misc]
 
