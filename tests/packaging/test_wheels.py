@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import os
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -80,13 +81,23 @@ def test_wheel_tells_what_it_is(wheels: dict[str, Path]) -> None:
             assert any(need.startswith("prefiq") for need in head.get_all("Requires-Dist", []))
 
 
-def test_wheels_work_in_an_empty_environment(wheels: dict[str, Path], tmp_path: Path) -> None:
-    """Installed from wheels alone, requirements agree, and every room and module can be imported."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    bin_ = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+@pytest.fixture(scope="module")
+def installed(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheels alone; the folder of its programs."""
+    folder = tmp_path_factory.mktemp("empty")
+    venv.create(folder / "venv", with_pip=True)
+    bin_ = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     core = wheels["prefiq"]
     others = [path for path in wheels.values() if path != core]
-    run([bin_ / "python", "-m", "pip", "install", "--quiet", f"{core}[server]", *others], tmp_path)
+    run([bin_ / "python", "-m", "pip", "install", "--quiet", f"{core}[server]", *others], folder)
+    return bin_
+
+
+def test_wheels_work_in_an_empty_environment(
+    wheels: dict[str, Path], installed: Path, tmp_path: Path
+) -> None:
+    """Installed from wheels alone, requirements agree, and every room and module can be imported."""
+    bin_, others = installed, [path for name, path in wheels.items() if name != "prefiq"]
     run([bin_ / "python", "-m", "pip", "check"], tmp_path)
     code = (
         "import importlib, importlib.metadata as m, pkgutil, prefiq\n"
@@ -99,6 +110,49 @@ def test_wheels_work_in_an_empty_environment(wheels: dict[str, Path], tmp_path: 
         "print(*sorted(p.name for p in m.entry_points(group='prefiq.apps') if p.load()))\n"
     )
     where, apps = run([bin_ / "python", "-W", "error", "-c", code], tmp_path).splitlines()
-    assert Path(where).is_relative_to(tmp_path)
+    assert Path(where).is_relative_to(installed.parent)
     assert len(apps.split()) >= len(others)
     assert "Usage" in run([bin_ / "prefiq", "--help"], tmp_path)
+
+
+def test_removing_a_module_leaves_the_rest_working_and_its_rows_untouched(
+    wheels: dict[str, Path], installed: Path, tmp_path: Path
+) -> None:
+    """Uninstalled but listed, it is named; unlisted, the application works and the tables are as they were."""
+    prefiq, pip = installed / "prefiq", [installed / "python", "-m", "pip", "--quiet"]
+    run([prefiq, "new", "shop", "--apps", "projects,masters"], tmp_path)
+    shop = tmp_path / "shop"
+    run([prefiq, "run", "migrate"], shop)
+    run([prefiq, "tenants", "create", "acme"], shop)
+    before = rows_of(shop, "masters_country")
+    assert before == 249
+
+    run([*pip, "uninstall", "--yes", "prefiq-masters"], tmp_path)
+    try:
+        broken = subprocess.run(
+            [prefiq, "run", "sanity"], cwd=shop, capture_output=True, text=True, check=False
+        )
+        assert broken.returncode == 3
+        assert "masters" in broken.stderr
+        assert "Traceback" not in broken.stderr
+
+        composition = shop / "prefiq.toml"
+        kept = [line for line in composition.read_text().splitlines() if '"masters"' not in line]
+        composition.write_text("\n".join(kept))
+        run([prefiq, "run", "sanity"], shop)
+        run([prefiq, "run", "migrate"], shop)
+        assert rows_of(shop, "masters_country") == before
+        assert "masters" in run([prefiq, "run", "migrate", "--status"], shop)
+    finally:
+        run([*pip, "install", "--no-deps", wheels["prefiq_masters"]], tmp_path)
+
+
+def rows_of(folder: Path, table: str) -> int:
+    """How many rows a table of the folder's database has."""
+    (file,) = folder.glob("*.db")
+    connection = sqlite3.connect(file)
+    try:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    finally:
+        connection.close()
+    return count

@@ -36,6 +36,8 @@ class CompositionError(PrefiqError):
         source: ``file:line`` of the binding, or the file and key that asked for it.
     """
 
+    exit_code: ClassVar[int] = 3
+
     code: ClassVar[str] = "PFQ300"
 
     def __init__(self, module: str = "", source: str = "") -> None:

@@ -32,6 +32,8 @@ class ModuleFault(PrefiqError):
         distribution: Name and version of the package that it comes from; empty where unknown.
     """
 
+    exit_code: ClassVar[int] = 3
+
     code: ClassVar[str] = "PFQ330"
 
     def __init__(self, module: str, distribution: str = "") -> None:
