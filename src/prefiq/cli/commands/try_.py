@@ -111,6 +111,7 @@ def _serve(session: Session, trial: Trial, bound: socket.socket) -> int:
         click.echo("\nCtrl+C ends it and deletes the application.")
         sys.stdout.flush()
 
+    bound.listen()  # who follows the printed lines at once waits a moment, and is not refused
     session.answer({"url": url, "tokens": tokens, "modules": sorted(trial.modules)}, show)
     sys.stdout.flush()
     serve_here(trial.app, bound)
