@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from prefiq.plugins.errors import (
     ModuleListedTwice,
     ModuleNotInstalled,
     NotAProvider,
+    ProviderMisdeclared,
 )
-from prefiq.plugins.loading import failed, load_object
+from prefiq.plugins.loading import Step, failed, load_object
+from prefiq.plugins.lock import LockedApp, mismatches
 from prefiq.plugins.provider_base import ProviderBase
 from prefiq.plugins.requirements import check_requirements, in_order
+from prefiq.settings import AppRef
 
 __all__ = ["Discovery", "LoadedModule", "discover"]
 
@@ -34,6 +37,8 @@ class LoadedModule:
         distribution: Name of its package; empty for one that is listed by import path.
         version: Version of its package; empty likewise.
         path: Directory that its provider stands in.
+        requires: Names of the listed modules that its package requires.
+        info: Directory of its package's metadata; empty where there is none.
     """
 
     name: str
@@ -41,6 +46,8 @@ class LoadedModule:
     distribution: str = ""
     version: str = ""
     path: Path = Path()
+    requires: tuple[str, ...] = ()
+    info: str = ""
 
     @property
     def package(self) -> str:
@@ -69,19 +76,26 @@ class Discovery:
     faults: tuple[PrefiqError, ...]
 
 
-def discover(apps: Sequence[str], *, builtin: Sequence[tuple[str, type[ProviderBase]]] = ()) -> Discovery:
+def discover(
+    apps: Sequence[str | AppRef],
+    *,
+    builtin: Sequence[tuple[str, type[ProviderBase]]] = (),
+    lock: Mapping[str, LockedApp] | None = None,
+) -> Discovery:
     """Find, check, import and order the listed modules.
 
     Args:
-        apps: Entry point names, and import paths ``package.module:Provider``.
+        apps: Entry point names, import paths ``package.module:Provider``, or either as the settings hold it.
         builtin: Name and provider of the modules that come with Prefiq; they are first.
+        lock: What the packages must be; None where nothing is locked.
     """
     faults: list[PrefiqError] = []
-    index = installed_apps()
-    entries = _entries(apps, index, faults)
+    refs = [app if isinstance(app, AppRef) else _ref(app) for app in apps]
+    index = installed_apps([ref.name for ref in refs if not ref.path])
+    entries = _entries(refs, index, faults)
     packaged = [entry for entry in entries if entry.distribution]
-    wrong: list[PrefiqError] = []
-    before = check_requirements(packaged, index, wrong)
+    wrong: list[PrefiqError] = list(mismatches(packaged, lock)) if lock is not None else []
+    required = check_requirements(packaged, index, wrong)
     faults.extend(wrong)
     # Without what it requires a module may well fail to import, which would only hide the reason.
     broken = {fault.module for fault in wrong if hasattr(fault, "module")}
@@ -89,62 +103,103 @@ def discover(apps: Sequence[str], *, builtin: Sequence[tuple[str, type[ProviderB
     modules += [
         module
         for entry in entries
-        if entry.name not in broken and (module := _load(entry, faults)) is not None
+        if entry.name not in broken
+        and (module := _load(entry, required.get(entry.name, ()), faults)) is not None
     ]
     loaded: dict[str, LoadedModule] = {}
     for module in modules:
         if module.name in loaded:
             faults.append(ModuleListedTwice(module.name))
         loaded[module.name] = module
-    for name, module in loaded.items():
-        before.setdefault(name, set()).update(module.provider.after)
+    before = {name: {*required.get(name, ()), *module.provider.after} for name, module in loaded.items()}
     order, circle = in_order(loaded, before)
     if circle:
         faults.append(ModuleCycle(circle))
     return Discovery(tuple(loaded[name] for name in order), tuple(faults))
 
 
-def _entries(apps: Sequence[str], index: AppIndex, faults: list[PrefiqError]) -> list[AppEntry]:
+def _ref(app: str) -> AppRef:
+    return AppRef(app.partition(":")[0].rpartition(".")[2], app) if ":" in app else AppRef(app)
+
+
+def _entries(refs: Iterable[AppRef], index: AppIndex, faults: list[PrefiqError]) -> list[AppEntry]:
     """What the list names, as far as it can be told without importing."""
     entries: list[AppEntry] = []
-    seen: set[str] = set()
-    for app in apps:
-        if app in seen:
-            faults.append(ModuleListedTwice(app))
+    seen: set[tuple[str, str]] = set()
+    for ref in refs:
+        same = (ref.path, ref.name if ref.named or not ref.path else "")
+        if same in seen:
+            faults.append(ModuleListedTwice(ref.path or ref.name))
             continue
-        seen.add(app)
-        if ":" in app:
-            entries.append(AppEntry(app.partition(":")[0].rpartition(".")[2], app, "", ""))
+        seen.add(same)
+        if ref.path:
+            entries.append(AppEntry(ref.name, ref.path, "", "", fixed=ref.named))
             continue
-        offered = index.by_name.get(app, ())
+        offered = index.by_name.get(ref.name, ())
         if not offered:
-            nearest = next(iter(difflib.get_close_matches(app, index.by_name, n=1)), "")
-            faults.append(ModuleNotInstalled(app, nearest))
+            nearest = next(iter(difflib.get_close_matches(ref.name, index.by_name, n=1)), "")
+            faults.append(ModuleNotInstalled(ref.name, nearest))
         elif len(offered) > 1:
-            faults.append(AmbiguousModule(app, tuple(entry.package for entry in offered)))
+            faults.append(AmbiguousModule(ref.name, tuple(entry.package for entry in offered)))
         else:
             entries.append(offered[0])
     return entries
 
 
-def _load(entry: AppEntry, faults: list[PrefiqError]) -> LoadedModule | None:
+def _load(entry: AppEntry, requires: Iterable[str], faults: list[PrefiqError]) -> LoadedModule | None:
     package = entry.package.strip()
+    asked_by = f"app {entry.name}" + (f" of {package}" if package else "")
     try:
-        kind = load_object(
-            entry.reference, asked_by=f"app {entry.name}" + (f" of {package}" if package else "")
-        )
-        if not (isinstance(kind, type) and issubclass(kind, ProviderBase)):
-            faults.append(NotAProvider(entry.name, package, entry.reference))
-            return None
-        provider = kind()
+        with Step(entry.name, package, "import"):
+            kind = load_object(entry.reference, asked_by=asked_by)
+            if not (isinstance(kind, type) and issubclass(kind, ProviderBase)):
+                faults.append(NotAProvider(entry.name, package, entry.reference))
+                return None
+            provider = kind()
     except PrefiqError as error:
         faults.append(error)
         return None
-    except (Exception, SystemExit) as error:  # noqa: BLE001  somebody else's code: anything may come
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
         faults.append(failed(entry.name, package, "import", error))
         return None
-    name = entry.name if entry.distribution else kind.name or entry.name
-    return LoadedModule(name, provider, entry.distribution, entry.version, _directory(kind))
+    wrong = _misdeclared(entry.name, package, provider)
+    faults.extend(wrong)
+    if wrong:
+        return None
+    name = entry.name if entry.fixed else kind.name or entry.name
+    return LoadedModule(
+        name,
+        provider,
+        entry.distribution,
+        entry.version,
+        _directory(kind),
+        tuple(sorted(requires)),
+        entry.info,
+    )
+
+
+TUPLES = ("models", "hooks", "subscribers", "seeds", "after")
+TEXTS = ("name", "migrations")
+
+
+def _misdeclared(module: str, package: str, provider: ProviderBase) -> list[PrefiqError]:
+    """What is wrong with a provider's attributes; each may be code, as a property for example."""
+    faults: list[PrefiqError] = []
+    for attribute in (*TUPLES, *TEXTS):
+        kinds = (tuple, list) if attribute in TUPLES else (str,)
+        try:
+            value = getattr(provider, attribute)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
+            faults.append(failed(module, package, attribute, error))
+            continue
+        if not isinstance(value, kinds):
+            wanted = "a tuple" if attribute in TUPLES else "a text"
+            faults.append(ProviderMisdeclared(module, package, attribute, wanted, type(value).__name__))
+    return faults
 
 
 def _directory(kind: type) -> Path:

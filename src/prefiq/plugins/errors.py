@@ -10,12 +10,16 @@ __all__ = [
     "AmbiguousModule",
     "BadReference",
     "HookUnusable",
+    "LockMismatch",
+    "LockUnreadable",
     "ModuleCycle",
     "ModuleFailed",
     "ModuleFault",
     "ModuleListedTwice",
     "ModuleNotInstalled",
     "NotAProvider",
+    "NotLocked",
+    "ProviderMisdeclared",
     "RequirementNotInstalled",
     "RequirementNotListed",
     "RequirementVersion",
@@ -390,3 +394,108 @@ class BadReference(ModuleFault):
         return self.asked_by
 
     fix = "write package.module:Name"
+
+
+class LockMismatch(ModuleFault):
+    """A listed app is not what ``apps.lock`` says; nothing of it was imported.
+
+    Either somebody changed what is installed, or the lock is older than a wanted upgrade.
+
+    Args:
+        module: The app.
+        distribution: Its package, as it is installed.
+        part: ``"distribution"``, ``"version"`` or ``"record"`` (the files).
+        wanted: What the lock says of it.
+        found: What is installed.
+    """
+
+    code: ClassVar[str] = "PFQ344"
+
+    def __init__(self, module: str, distribution: str, part: str, wanted: str, found: str) -> None:
+        super().__init__(module, distribution)
+        self.part = part
+        self.wanted = wanted
+        self.found = found
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The part, as it should be and as it is."""
+        if self.part == "record" and "editable" not in {self.wanted, self.found}:
+            return f"The files of {self.distribution} are not those that apps.lock holds"
+        return (
+            f"apps.lock holds {self.part} {self.wanted} for the app {self.module}, installed is {self.found}"
+        )
+
+    fix = "install what is locked, or, if the change is wanted: prefiq apps lock"
+
+
+class NotLocked(ModuleFault):
+    """A listed app is missing from ``apps.lock``; nothing of it was imported."""
+
+    code: ClassVar[str] = "PFQ345"
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The app."""
+        return f"The app {self.module} is not in apps.lock"
+
+    fix = "prefiq apps lock, or remove the app from apps"
+
+
+class LockUnreadable(ModuleFault):
+    """``apps.lock`` exists and is not what ``prefiq apps lock`` writes.
+
+    Args:
+        path: The file.
+        why: What stands in the way, a clause without full stop.
+    """
+
+    code: ClassVar[str] = "PFQ346"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__("apps.lock")
+        self.path = path
+        self.why = why
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The reason."""
+        return f"apps.lock cannot be used: {self.why}"
+
+    @property
+    def where(self) -> str:  # type: ignore[override]
+        """The file."""
+        return self.path
+
+    fix = "prefiq apps lock writes it anew"
+
+
+class ProviderMisdeclared(ModuleFault):
+    """An attribute of a provider is not of the kind that it must be.
+
+    Args:
+        module: The module.
+        distribution: Its package.
+        attribute: Name of the attribute.
+        wanted: What it must be.
+        found: Type of what it is.
+    """
+
+    code: ClassVar[str] = "PFQ347"
+
+    def __init__(self, module: str, distribution: str, attribute: str, wanted: str, found: str) -> None:
+        super().__init__(module, distribution)
+        self.attribute = attribute
+        self.wanted = wanted
+        self.found = found
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The attribute."""
+        return f"{self.attribute} of the provider of {self.module} is {self.found}, not {self.wanted}"
+
+    @property
+    def fix(self) -> str:  # type: ignore[override]
+        """What to write."""
+        comma = " (one element needs a comma behind it)" if self.wanted == "a tuple" else ""
+        return f"make {self.attribute} {self.wanted}{comma}"

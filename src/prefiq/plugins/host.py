@@ -15,9 +15,10 @@ from prefiq.foundation.hooks import CompiledHook, HookTable, compile_hook, marks
 from prefiq.plugins.discovery import LoadedModule, discover
 from prefiq.plugins.errors import HookUnusable, UnknownDisabled, UnknownHook
 from prefiq.plugins.hookspecs import MODEL_HOOKS, PROJECT
-from prefiq.plugins.loading import failed, load_object
+from prefiq.plugins.loading import Step, failed, load_object
 from prefiq.plugins.manager import FunctionHook, ModelHook, PluginManager, ProviderHooks
 from prefiq.plugins.provider_base import ProviderBase
+from prefiq.settings import AppRef
 
 __all__ = ["Host", "replace_from_settings"]
 
@@ -52,7 +53,7 @@ class Host:
     @classmethod
     def load(
         cls,
-        apps: Sequence[str],
+        apps: Sequence[str | AppRef],
         *,
         builtin: Sequence[tuple[str, type[ProviderBase]]] = (),
         disable: Collection[str] = (),
@@ -148,9 +149,16 @@ class Host:
         module: LoadedModule, implementation: Any, step: str, faults: list[PrefiqError], **given: Any
     ) -> tuple[Any, ...]:
         try:
-            answer = implementation.function(*(given[name] for name in implementation.argnames))
-            return tuple(answer or ())  # a generator raises when it is read
-        except (Exception, SystemExit) as error:  # noqa: BLE001  somebody else's code: anything may come
+            with Step(module.name, module.package, step):
+                answer = implementation.function(*(given[name] for name in implementation.argnames))
+                if inspect.iscoroutine(answer):
+                    answer.close()
+                    raise TypeError(f"{step} is async def; write a plain def")  # noqa: TRY301
+                # A generator raises when it is read; what is told something answers nothing.
+                return () if given else tuple(answer or ())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
             faults.append(failed(module.name, module.package, step, error))
             return ()
 
@@ -316,7 +324,9 @@ def replace_from_settings(
             loaded[name] = load_object(reference, asked_by=f'{source} "{name}"')
         except PrefiqError as error:
             faults.append(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  somebody else's code: anything may come
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
             faults.append(failed(reference, "", "import", error))
     return replace(bindings, loaded, faults, source=source)
 

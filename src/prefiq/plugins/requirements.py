@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from importlib import metadata
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -39,7 +38,8 @@ def check_requirements(
                 continue
             offered = index.by_distribution.get(package, ())
             if package not in versions:
-                versions[package] = offered[0].version if offered else _version(requirement.name)
+                found = offered[0].version if offered else index.versions.get(package)
+                versions[package] = found or _version(requirement.name)
             version = versions[package]
             text = f"{requirement.name}{requirement.specifier}"
             if version is None:
@@ -73,6 +73,8 @@ def _parsed(text: str) -> Requirement | None:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

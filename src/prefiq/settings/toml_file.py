@@ -36,10 +36,12 @@ class AppRef:
     Args:
         name: The entry point's name; for an import path its last module segment, or what ``name`` says.
         path: ``"package.module:Class"``, or empty where the name is an entry point.
+        named: Whether ``name`` was written beside an import path, so that it goes before the provider's own.
     """
 
     name: str
     path: str = ""
+    named: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,7 @@ def _app_ref(entry: object, place: str, source: str, faults: list[SettingError])
         )
         faults.append(kind(place, f"{name[:40]!a} cannot be the name of an app", source, accepted))
         return None
-    return AppRef(name, path)
+    return AppRef(name, path, named=bool(path) and not derived)
 
 
 def _parse(path: Path, faults: list[SettingError]) -> dict[str, Any]:
