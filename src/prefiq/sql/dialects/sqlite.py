@@ -51,6 +51,8 @@ _ERRORS: dict[int, type[DatabaseError]] = {
     sqlite3.SQLITE_NOTADB: CorruptDatabase,
 }
 _UNKNOWN = re.compile(r"no such (?:table|column): |has no column named ")
+# A function in FROM is denied while it is being set up, which has no code of its own.
+_DENIED = re.compile(r"^(?:not authorized$|vtable constructor failed: )")
 _CONSTRAINED = re.compile(r"^(?:UNIQUE|NOT NULL) constraint failed: (.+)$")
 
 
@@ -217,7 +219,7 @@ class SqliteEngine:
         if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
             return Fault("foreign_key")
         primary = code & 0xFF
-        if primary == sqlite3.SQLITE_AUTH:
+        if primary == sqlite3.SQLITE_AUTH or _DENIED.search(str(error)):
             return Fault("other", error=RawSqlRefused(
                 "The SQL touches something that raw SQL may not in this scope",
                 "SQL given as text",
@@ -234,8 +236,7 @@ class SqliteEngine:
             if action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}:
                 return sqlite3.SQLITE_OK
             if action == sqlite3.SQLITE_READ:
-                free = first in self.table_functions or allows.reads(first or "")
-                return sqlite3.SQLITE_OK if free else sqlite3.SQLITE_DENY
+                return sqlite3.SQLITE_OK if allows.reads(first or "") else sqlite3.SQLITE_DENY
             if action in {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}:
                 return sqlite3.SQLITE_OK if allows.writes(first or "") else sqlite3.SQLITE_DENY
             return sqlite3.SQLITE_DENY  # schema changes, ATTACH, PRAGMA, BEGIN, SAVEPOINT and what is new
