@@ -296,6 +296,30 @@ def test_doctor_database_minds_permissions_in_production(within, application: Pa
     assert within("doctor", "database", "--strict", env={"ENV": "production"}).exit_code == 0
 
 
+def test_doctor_database_tells_of_seeds_that_wait(within, application: Path) -> None:
+    """A tenant that lacks a seed is a warning; run migrate mends it."""
+    with sqlite3.connect(application / "demo.db") as connection:
+        connection.execute("DELETE FROM prefiq_seed_record WHERE name = 'units'")
+    connection.close()
+    result = within("doctor", "database", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)["findings"]
+    assert [(row["id"], row["what"]) for row in found] == [
+        ("PFQ-D220", "Seeds wait for 1 tenant: masters.units")
+    ]
+    assert within("doctor", "database", "--strict").exit_code == 5
+    assert within("run", "migrate").exit_code == 0
+    assert within("doctor", "database", "--strict").exit_code == 0
+
+
+def test_doctor_boot_wants_migrations_where_they_are_deployed(run, shop: Path) -> None:
+    """Models without their migration stop a deployment, and are how one develops."""
+    assert run("-C", "store", "doctor", "boot", "--strict").exit_code == 0
+    result = run("-C", "store", "doctor", "boot", env={"ENV": "staging"})
+    assert result.exit_code == 5
+    assert "run prefiq lowcode makemigrations shop" in result.stdout
+
+
 # ---- apps and tenants
 
 

@@ -211,6 +211,28 @@ def test_logs_of_the_server_are_json_and_without_colour_in_production(within, ap
     assert "\x1b" not in "".join(server.lines)
 
 
+def test_reload_follows_a_declaration(run, shop: Path, tmp_path: Path) -> None:
+    """A changed declaration in a checkout, wherever it lies, is a table and an API a moment later."""
+    argv = ["prefiq.cli", "server", "start", "--port", "0", "--reload", "--json"]
+    with started(*argv, cwd=tmp_path / "store") as server:
+        server.wait_for("Application startup complete")
+        assert server.process.stdout is not None
+        lines = []
+        for line in server.process.stdout:
+            lines.append(line)
+            if line == "}\n":
+                break
+        welcome = json.loads("".join(lines))
+        path = f"{welcome['url']}/api/shop/items?price=5"
+        assert get(path, welcome["token"])[0] == 422
+        source = (shop / "models.py").read_text()
+        (shop / "models.py").write_text(source + "    price: int = field(default=1, index=True)\n")
+        server.wait_for("Application startup complete", 2)
+        assert get(path, welcome["token"]) == (200, {"items": [], "next": None})
+        assert server.end() in {0, -signal.SIGTERM}
+    assert "Traceback" not in "".join(server.lines)
+
+
 def test_start_refuses_a_database_that_is_behind(run, process, tmp_path: Path) -> None:
     """In production the server never migrates: it says what to run, and makes no database."""
     run("new", "demo", "--apps", "projects")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from prefiq.application import Application
+    from prefiq.doctor import Finding
     from prefiq.foundation.seeds import Progress
     from prefiq.migrations import Developed, Done, ModuleStatus
     from prefiq.sql import ConnectionManager
@@ -18,7 +19,9 @@ __all__ = [
     "apply",
     "check_at_head",
     "check_files",
+    "check_files_to_be_deployed",
     "develop",
+    "examine_state",
     "manager_of",
     "planned",
     "run_seeds",
@@ -26,6 +29,8 @@ __all__ = [
     "status",
     "tenant_keys",
 ]
+
+MOST_TENANTS = 50
 
 
 def manager_of(app: Application) -> ConnectionManager:
@@ -71,6 +76,31 @@ def check_files(app: Application) -> None:
     faults = check_models(parts_of(app), app.catalog)
     if faults:
         raise Faults("The migrations are not what the models say", faults)
+
+
+def check_files_to_be_deployed(app: Application) -> None:
+    """``check_files``, but in development, where the database follows the declarations."""
+    if app.settings.env != "development":
+        check_files(app)
+
+
+def examine_state(app: Application) -> list[Finding]:
+    """A warning where tenants lack seeds; the first tenants stand for all, since there may be many.
+
+    Raises:
+        prefiq.errors.PrefiqError: The database is not at head.
+    """
+    check_at_head(app)
+    from prefiq.doctor import Finding
+    from prefiq.migrations import pending_seeds
+
+    waiting = pending_seeds(app, tenant_keys(app)[:MOST_TENANTS])
+    if not waiting:
+        return []
+    names = sorted({f"{one.module}.{one.seed.name}" for one in waiting})
+    tenants = len({one.tenant for one in waiting})
+    what = f"Seeds wait for {tenants} {'tenant' if tenants == 1 else 'tenants'}: {', '.join(names)}"
+    return [Finding("PFQ-D220", "warning", what, "the tenants' rows", "prefiq run migrate", exit_code=5)]
 
 
 def status(app: Application) -> list[ModuleStatus]:

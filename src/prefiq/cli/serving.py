@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import Settings
 
-__all__ = ["APP", "application_asgi", "make_app", "serve", "server_options"]
+__all__ = ["APP", "application_asgi", "make_app", "serve", "server_options", "sources_of"]
 
 APP = "prefiq.cli.core.server:app"
 BACKLOG = 2048
@@ -106,14 +106,24 @@ def server_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: bool) -> int:
+def sources_of(app: Application) -> list[Path]:
+    """The application's folder, and those of its modules that are checkouts: what a developer changes."""
+    modules = [
+        module.path
+        for module in app.host.modules
+        if not {"site-packages", "dist-packages"} & {*module.path.parts}
+    ]
+    return list(dict.fromkeys([app.settings.folder, *modules]))
+
+
+def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: Sequence[Path] = ()) -> int:
     """Serve the application of the working directory until a signal ends it.
 
     Args:
         settings: The application's.
         bound: What to listen on.
         workers: How many processes.
-        reload: Whether a changed source file starts the server anew.
+        reload: Folders in which a changed source file starts the server anew; none where empty.
 
     Returns:
         The exit code: 0 after an orderly end, 1 where the server could not start.
@@ -124,7 +134,14 @@ def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: boo
     sys.stdout.flush()
     bound.listen(BACKLOG)  # who connects while workers start waits, and is not refused
     try:
-        uvicorn.run(APP, fd=bound.fileno(), workers=workers, reload=reload, **server_options(settings))
+        uvicorn.run(
+            APP,
+            fd=bound.fileno(),
+            workers=workers,
+            reload=bool(reload),
+            reload_dirs=[str(folder) for folder in reload] or None,
+            **server_options(settings),
+        )
     except KeyboardInterrupt:
         return 0  # how a server on a terminal is ended
     except SystemExit as end:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefiq.doctor.finding import Finding, findings_of
+from prefiq.doctor.finding import Finding, Further, findings_of, outcome
 from prefiq.doctor.unbound_parts import unbound_parts
 from prefiq.errors import PrefiqError
 
@@ -33,11 +33,12 @@ class BootDiagnosis:
     app: Application | None = None
 
 
-def examine_boot(load: Callable[[], Settings]) -> BootDiagnosis:
+def examine_boot(load: Callable[[], Settings], *further: Further) -> BootDiagnosis:
     """Load the settings, compose the application, and collect what is wrong at each step.
 
     Args:
         load: Loads the settings.
+        further: Checks of rooms beside this one; they take the prepared application.
     """
     try:
         settings = load()
@@ -52,6 +53,7 @@ def examine_boot(load: Callable[[], Settings]) -> BootDiagnosis:
         return BootDiagnosis((*findings_of(error), *findings), settings)
     findings += unbound_parts(app)
     findings += _checks_of_modules(app)
+    findings += [found for check in further for found in outcome(check, app)]
     return BootDiagnosis(tuple(findings), settings, app)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefiq.doctor.finding import Finding, findings_of
+from prefiq.doctor.finding import Finding, Further, findings_of, outcome
 from prefiq.errors import PrefiqError
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ LEAST_FREE = 256 * 1024**2
 """Bytes that should be free beside a database."""
 
 
-def examine_database(app: Application, *further: Callable[[Application], None]) -> tuple[Finding, ...]:
+def examine_database(app: Application, *further: Further) -> tuple[Finding, ...]:
     """Look at every database of an application.
 
     Args:
         app: Booted.
-        further: Checks of rooms beside this one, migrations for example; each raises what is wrong.
+        further: Checks of rooms beside this one, migrations for example.
     """
     from prefiq.sql import ConnectionManager
 
@@ -44,10 +44,7 @@ def examine_database(app: Application, *further: Callable[[Application], None]) 
             findings += findings_of(error)
             reached = False
     for check in further if reached else ():  # else each would say the same once more
-        try:
-            check(app)
-        except PrefiqError as error:
-            findings += findings_of(error)
+        findings += outcome(check, app)
     return tuple(findings)
 
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from prefiq.errors import Faults, PrefiqError
 
-__all__ = ["Finding", "Level", "exit_code_of", "findings_of"]
+__all__ = ["FINDINGS", "Finding", "Further", "Level", "exit_code_of", "findings_of", "outcome"]
 
 Level = Literal["error", "warning"]
+
+FINDINGS = {
+    "PFQ-D101": "no token can be accepted: neither a key nor an issuer is declared",
+    "PFQ-D102": "no module is listed",
+    "PFQ-D103": "other users of the machine can read .env; an error in production",
+    "PFQ-D104": "a check of a module raised",
+    "PFQ-D110": "a part written by hand is bound by nobody",
+    "PFQ-D201": "foreign keys are not enforced",
+    "PFQ-D202": "the database is not in WAL mode",
+    "PFQ-D203": "the database's file is damaged",
+    "PFQ-D210": "the database's file or folder cannot be written",
+    "PFQ-D211": "other users of the machine can read the database's file, in production",
+    "PFQ-D212": "little disk is free where the database lies",
+    "PFQ-D220": "seeds wait for tenants",
+    "PFQ-D301": "a repository raised when it was read",
+}
+"""Identifier → what it says; errors that are found keep their own codes, and modules have identifiers of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,10 @@ class Finding:
     exit_code: int = 1
 
 
+Further = Callable[[Any], Iterable[Finding] | None]
+"""A check of a room beside this one: it raises what is wrong, or returns what may be."""
+
+
 def findings_of(error: PrefiqError, level: Level = "error") -> list[Finding]:
     """An error as findings, one for each fault that it holds."""
     if isinstance(error, Faults):
@@ -54,3 +75,11 @@ def exit_code_of(findings: Iterable[Finding], *, strict: bool = False) -> int:
         strict: Whether warnings count too.
     """
     return max((f.exit_code for f in findings if strict or f.level == "error"), default=0)
+
+
+def outcome(check: Further, app: Any) -> list[Finding]:
+    """What a check says, as findings."""
+    try:
+        return list(check(app) or ())
+    except PrefiqError as error:
+        return findings_of(error)

@@ -21,11 +21,12 @@ def command(session: Session, *, strict: bool, bindings: bool) -> int:
     The application is composed as for serving, without a database.  Everything that is wrong is reported
     together; exit code 3 says that the application cannot start.
     """
+    from prefiq.cli.database_state import check_files_to_be_deployed
     from prefiq.cli.findings import findings_data, show_findings
     from prefiq.cli.output import print_table
     from prefiq.doctor import examine_boot, exit_code_of
 
-    found = examine_boot(session.settings)
+    found = examine_boot(session.settings, check_files_to_be_deployed)
     code = exit_code_of(found.findings, strict=strict)
     modules: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []

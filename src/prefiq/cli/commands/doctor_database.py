@@ -17,12 +17,12 @@ def command(session: Session, *, strict: bool) -> int:
 
     Connection, engine settings, integrity, migrations, file permissions and free disk; nothing is written.
     """
-    from prefiq.cli.database_state import check_at_head
+    from prefiq.cli.database_state import examine_state
     from prefiq.cli.findings import findings_data, show_findings
     from prefiq.doctor import examine_database, exit_code_of
 
     with session.booted() as app:
-        findings = examine_database(app, check_at_head)
+        findings = examine_database(app, examine_state)
     code = exit_code_of(findings, strict=strict)
     session.answer(findings_data(findings, code), lambda: show_findings(findings))
     return code

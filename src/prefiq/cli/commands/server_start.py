@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 
 import click
 
@@ -28,7 +29,7 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
     from prefiq.cli.errors import OnlyInDevelopment
     from prefiq.cli.extras import needs_extra
     from prefiq.cli.listening import listen, url_of
-    from prefiq.cli.serving import serve
+    from prefiq.cli.serving import serve, sources_of
 
     if reload and workers > 1:
         raise click.UsageError("--reload and --workers exclude each other.")
@@ -37,23 +38,25 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
     if reload and settings.env != "development":
         raise OnlyInDevelopment("--reload", "leave --reload out; ENV=development in .env allows it")
     with needs_extra("server"):
-        import uvicorn  # noqa: F401  before the database is touched
+        for package in ("uvicorn", "prefiq.web"):  # before the database is touched
+            import_module(package)
     os.chdir(session.folder)  # workers look for the application in their working directory
     with listen(host, port) as bound:
         url = url_of(bound)
         with session.booted() as app:
+            sources = sources_of(app)
             if settings.env == "development":
                 from prefiq.cli.development import get_ready
 
                 welcome = get_ready(app, url)
             else:
-                from prefiq.cli.database_state import check_at_head, check_files
+                from prefiq.cli.database_state import check_at_head, check_files_to_be_deployed
 
-                check_files(app)
+                check_files_to_be_deployed(app)
                 check_at_head(app)
                 welcome = {"url": url}
         session.answer(welcome, lambda: _show(welcome))
-        return serve(settings, bound, workers=workers, reload=reload)
+        return serve(settings, bound, workers=workers, reload=sources if reload else ())
 
 
 def _show(welcome: dict[str, str]) -> None:
