@@ -33,6 +33,8 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 NOT_SOURCES = (".*", "build", "dist", "__pycache__", "*.egg-info")
 PAGES = {
     "docs/errors.md": ("prefiq.doctor.error_reference", "errors_page"),
+    "docs/reference/cli.md": ("prefiq.cli.reference", "cli_page"),
+    "docs/reference/hooks.md": ("prefiq.plugins.reference", "hooks_page"),
     "docs/reference/settings.md": ("prefiq.settings.reference", "settings_page"),
     ".env.example": ("prefiq.settings.reference", "env_example"),
 }
