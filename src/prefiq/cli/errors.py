@@ -15,7 +15,8 @@ The tree::
     ├── UnknownModule          a name that is none of the listed modules
     ├── ScriptFailed           what was typed for ``prefiq shell`` raised
     ├── SingleTenant           an installation for one tenant takes no second
-    └── NotWritable            a module's package is no place for a new file
+    ├── NotWritable            a module's package is no place for a new file
+    └── UnusableCommand        what a module brings as a command is none
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "Unexpected",
     "UnknownCommand",
     "UnknownModule",
+    "UnusableCommand",
     "WrongUsage",
 ]
 
@@ -299,4 +301,23 @@ class NotWritable(PrefiqError):
         self.module = module
         self.reason = reason
         self.what = f"No migration can be written for this module: {reason}"
+        self.where = f"module {module}"
+
+
+class UnusableCommand(PrefiqError):
+    """What a module's ``commands`` returns has to be click commands with names.
+
+    Args:
+        module: The module.
+        command: What it returned.
+    """
+
+    code: ClassVar[str] = "PFQ813"
+    exit_code: ClassVar[int] = 3
+    fix = "return functions marked by click.command from the provider's commands()"
+
+    def __init__(self, module: str, command: str) -> None:
+        self.module = module
+        self.command = command
+        self.what = f"{command} is no command"
         self.where = f"module {module}"

@@ -58,6 +58,27 @@ def common_options() -> list[click.Parameter]:
     ]
 
 
+def with_common_options(command: click.Command) -> click.Command:
+    """The command, understanding the options that every command has."""
+    known = {option for param in command.params for option in param.opts}
+    command.params.extend(option for option in common_options() if option.opts[0] not in known)
+    return command
+
+
+class ModuleGroup(click.Group):
+    """The commands of one module.
+
+    Args:
+        name: The module's name.
+        commands: By name.
+    """
+
+    def __init__(self, name: str, commands: dict[str, click.Command]) -> None:
+        shown = {word: with_common_options(command) for word, command in commands.items()}
+        super().__init__(name, commands=shown, help=f"Commands of the module {name}.")
+        self.params.extend(common_options())
+
+
 class Group(click.Group):
     """Commands behind some words; each is imported when it is asked for.
 
@@ -81,10 +102,7 @@ class Group(click.Group):
             return None
         if isinstance(found, str):
             return Group(cmd_name, found)
-        command: click.Command = import_module(f"prefiq.cli.commands.{found.module}").command
-        known = {option for param in command.params for option in param.opts}
-        command.params.extend(option for option in common_options() if option.opts[0] not in known)
-        return command
+        return with_common_options(import_module(f"prefiq.cli.commands.{found.module}").command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -94,11 +112,17 @@ class Group(click.Group):
         Raises:
             UnknownCommand: There is none; with what was probably meant.
         """
-        if not ctx.resilient_parsing and args[0] not in below(self.path) and not args[0].startswith("-"):
-            from prefiq.cli.foreign_words import unknown_command  # brings the settings' room
+        if ctx.resilient_parsing or args[0] in below(self.path) or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        if not self.path:
+            from prefiq.cli.module_commands import module_group
 
-            raise unknown_command(args[0], args[1:], self.path)
-        return super().resolve_command(ctx, args)
+            commands = module_group(ctx.ensure_object(Session), args[0])
+            if commands:
+                return args[0], ModuleGroup(args[0], commands), args[1:]
+        from prefiq.cli.foreign_words import unknown_command  # brings the settings' room
+
+        raise unknown_command(args[0], args[1:], self.path)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands, without importing any."""
