@@ -585,7 +585,7 @@ class TestOnce:
             workshop.make("shop")
         done: list[str] = []
         problems: list[BaseException] = []
-        ready = threading.Barrier(2)
+        ready = threading.Barrier(2, timeout=30)
 
         def deploy() -> None:
             try:

@@ -317,7 +317,9 @@ class UnsupportedChange(PrefiqError):
 class DestructiveChange(PrefiqError):
     """In development the server migrates itself, and would have to drop something that holds rows.
 
-    If it was renamed, make the migration with ``makemigrations``, which asks; if it may go, allow it.
+    Make a migration that says what is meant, and apply it: with ``--rename`` where it has a new name only.
+    Something that no migration knows yet is declared again for that, its migration made first; or begin with a
+    new development database.
     """
 
     code: ClassVar[str] = "PFQ613"
@@ -329,7 +331,8 @@ class DestructiveChange(PrefiqError):
         self.what = f"To {operation} would lose what is stored in it"
         self.where = f"module {module}"
         self.fix = (
-            f"run prefiq lowcode makemigrations {module} and prefiq run migrate, or allow destructive changes"
+            f"run prefiq lowcode makemigrations {module} (with --rename OLD=NEW if it has a new name), "
+            "then prefiq run migrate"
         )
 
 

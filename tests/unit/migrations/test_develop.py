@@ -232,7 +232,7 @@ def test_workers_that_start_at_once_change_once(workshop: Workshop) -> None:
     declare(workshop)
     catalog, parts = workshop.catalog, workshop.parts
     results: list[Developed | BaseException] = []
-    ready = threading.Barrier(3)
+    ready = threading.Barrier(3, timeout=30)
 
     def start() -> None:
         try:

@@ -163,3 +163,17 @@ def test_module_that_comes_back_is_where_it_was(workshop: Workshop) -> None:
     planned(workshop)
     workshop.models["beta"] = beta
     assert planned(workshop).pending == ()
+
+
+def test_schema_is_what_was_applied_whatever_waits(workshop: Workshop) -> None:
+    """A migration that waits in an earlier module is no part of the tables that are there."""
+    stepped(workshop, "alpha", 1)
+    stepped(workshop, "beta", 1)
+    workshop.migrate()
+    stepped(workshop, "alpha", 2, start=1)
+    found = planned(workshop)
+    assert [stage.loaded.title for stage in found.pending] == ["alpha 0002_add_thing_field_0"]
+    thing = found.schema.get("alpha.Thing")
+    assert thing is not None
+    assert thing.field("field_0") is None
+    assert found.pending[0].before == found.schema
