@@ -9,6 +9,7 @@ import click
 from prefiq.cli.failure import EXIT_CODES
 from prefiq.cli.program import common_options, program
 from prefiq.cli.table import COMMANDS, GROUPS
+from prefiq.doctor.finding import FINDINGS
 
 __all__ = ["cli_page"]
 
@@ -35,6 +36,16 @@ A script can rely on them; where several things are wrong, the worst decides.
 | --- | --- |
 """
 
+_FINDINGS = """
+## What doctor finds
+
+An error that is found keeps [its code](../errors.md), and a module's checks have identifiers of their own.
+These are doctor's:
+
+| finding | says |
+| --- | --- |
+"""
+
 
 def cli_page() -> str:
     """The page ``docs/reference/cli.md``."""
@@ -53,7 +64,8 @@ def cli_page() -> str:
             if any(isinstance(param, click.Option) for param in own):
                 parts.append(_options(own))
     rows = "".join(f"| {code} | {says} |\n" for code, says in EXIT_CODES.items())
-    return "\n".join(parts) + "\n" + _EXIT_CODES + rows
+    findings = "".join(f"| {id} | {says} |\n" for id, says in FINDINGS.items())
+    return "\n".join(parts) + "\n" + _EXIT_CODES + rows + _FINDINGS + findings
 
 
 def _command(context: click.Context, words: list[str]) -> click.Command:

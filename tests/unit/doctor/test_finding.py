@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
+
+import prefiq
 from prefiq.doctor import Finding, exit_code_of, findings_of
+from prefiq.doctor.finding import FINDINGS
 from prefiq.errors import Faults
 from prefiq.settings import SettingError, UnknownSetting
 
@@ -31,3 +37,15 @@ def test_exit_code_is_the_worst() -> None:
     assert exit_code_of([warning]) == 0
     assert exit_code_of([warning], strict=True) == 3
     assert exit_code_of([warning, error]) == 1
+
+
+def test_every_identifier_is_documented() -> None:
+    """An identifier that a check uses stands in ``FINDINGS``, which the reference page shows, and no other does."""
+    root = Path(inspect.getfile(prefiq)).parent
+    used = {
+        found
+        for file in root.rglob("*.py")
+        if file.name != "finding.py"
+        for found in re.findall(r'"(PFQ-D\d+)"', file.read_text(encoding="utf-8"))
+    }
+    assert used == set(FINDINGS)
