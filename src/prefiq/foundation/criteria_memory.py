@@ -7,7 +7,7 @@ from typing import Any
 
 from prefiq.contracts import All, Any_, Compare, Criteria, Not
 from prefiq.lowcode import ModelSpec
-from prefiq.sql.criteria_values import SortKey, check_compare
+from prefiq.sql.criteria_values import SortKey, check_compare, check_size
 from prefiq.sql.errors import CriteriaError
 
 __all__ = ["Test", "in_order", "is_behind", "matcher"]
@@ -40,6 +40,7 @@ def matcher(spec: ModelSpec, criteria: Criteria | None) -> Callable[[Any], bool]
     """
     if criteria is None:
         return lambda _: True
+    check_size(spec, criteria)
     test = _test(spec, criteria)
     return lambda entity: test(entity) is True
 

@@ -192,17 +192,22 @@ class MemoryStore:
 
     def referring(
         self, tenant: str, spec: ModelSpec, id: UUID
-    ) -> Iterator[tuple[ModelSpec, FieldSpec, str, UUID]]:
-        """Every row of the tenant that refers to this one: its model, field, child's name and id."""
+    ) -> Iterator[tuple[str, ModelSpec, FieldSpec, str, UUID]]:
+        """Every row that refers to this one: its tenant, model, field, child's name and id."""
         for model in self._models.values():
             for _, child, field in model.references:
                 if field.ref is None or field.ref.model != spec.qualified:
                     continue
-                for other, row in list(self.rows(tenant, model.spec).items()):
-                    entity = model.spec.cls(*row.values)
-                    owners = (entity,) if not child else getattr(entity, child)
-                    if any(getattr(owner, field.name) == id for owner in owners):
-                        yield model.spec, field, child, other
+                for owner in self._owners(model.spec) if spec.scope == "shared" else [tenant]:
+                    for other, row in list(self.rows(owner, model.spec).items()):
+                        entity = model.spec.cls(*row.values)
+                        parts = (entity,) if not child else getattr(entity, child)
+                        if any(getattr(part, field.name) == id for part in parts):
+                            yield owner, model.spec, field, child, other
+
+    def _owners(self, spec: ModelSpec) -> list[str]:
+        """Every tenant that has rows of the model."""
+        return [owner for owner, model in self._rows if model == spec.qualified]
 
     def without(
         self, tenant: str, spec: ModelSpec, id: UUID, field: FieldSpec, child: str, gone: UUID

@@ -262,16 +262,16 @@ class RepositoryMemory(Generic[E]):
                 continue
             put(tenant, spec, gone, None)
             removed.append((spec, gone))
-            for other, field, child, other_id in self._store.referring(tenant, spec, gone):
+            for owner, other, field, child, other_id in self._store.referring(tenant, spec, gone):
                 on_delete = field.ref.on_delete if field.ref is not None else "restrict"
                 if on_delete == "cascade" and not child:
                     waiting.append((other, other_id))
                 elif on_delete != "restrict":
                     put(
-                        tenant,
+                        owner,
                         other,
                         other_id,
-                        self._store.without(tenant, other, other_id, field, child, gone),
+                        self._store.without(owner, other, other_id, field, child, gone),
                     )
         for spec, gone in removed:
             if any(True for _ in self._store.referring(tenant, spec, gone)):

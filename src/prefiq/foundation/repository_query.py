@@ -62,7 +62,7 @@ class _Parts:
         )
         self.child_names = frozenset(child.name for child in spec.children)
         self.id_key: tuple[SortKey, ...] = (SortKey(field_of(spec, "id"), False),)
-        self.needs_help = not self.is_shared and _needs_help(tables, spec, set())
+        self.needs_help = _needs_help(tables, spec, set())
         """Whether deleting a row changes rows that the database's own cascades do not reach."""
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from prefiq.contracts import All, Any_, Compare, Criteria, Not
 from prefiq.lowcode import FieldSpec, ModelSpec
-from prefiq.sql.criteria_values import SortKey, check_compare
+from prefiq.sql.criteria_values import SortKey, check_compare, check_size
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import CriteriaError
 
@@ -44,7 +44,10 @@ def shape_of(spec: ModelSpec, criteria: Criteria | None) -> tuple[Shape, list[An
         CriteriaError: They do not fit the model.
     """
     values: list[Any] = []
-    return (("all",) if criteria is None else _shape(spec, criteria, values)), values
+    if criteria is None:
+        return ("all",), values
+    check_size(spec, criteria)
+    return _shape(spec, criteria, values), values
 
 
 def _shape(spec: ModelSpec, criteria: Criteria, values: list[Any]) -> Shape:

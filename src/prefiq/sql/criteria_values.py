@@ -6,7 +6,6 @@ A value of another type would be compared by each engine in its own way; here it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,9 +17,19 @@ from prefiq.lowcode import FieldSpec, ModelSpec
 from prefiq.lowcode.model_spec import SORTABLE
 from prefiq.sql.errors import CriteriaError
 
-__all__ = ["SortKey", "check_after", "check_compare", "field_of", "problem_of", "sort_keys", "terms_of"]
+__all__ = [
+    "SortKey",
+    "check_after",
+    "check_compare",
+    "check_size",
+    "field_of",
+    "problem_of",
+    "sort_keys",
+]
 
 MOST_VALUES = 10_000
+MOST_TERMS = 500
+MOST_DEPTH = 50
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -177,13 +186,22 @@ def check_after(spec: ModelSpec, keys: tuple[SortKey, ...], after: tuple[object,
             raise CriteriaError(spec.qualified, key.field.name, "The cursor belongs to another order")
 
 
-def terms_of(criteria: Criteria) -> Iterator[Compare]:
-    """Every comparison in the criteria."""
-    match criteria:
-        case Compare():
-            yield criteria
-        case All() | Any_():
-            for term in criteria.terms:
-                yield from terms_of(term)
-        case Not():
-            yield from terms_of(criteria.term)
+def check_size(spec: ModelSpec, criteria: Criteria) -> None:
+    """Nothing, or an error: engines limit the depth of an expression, a chain of AND included.
+
+    Raises:
+        CriteriaError: There are too many terms, or they are nested too deeply.
+    """
+    count = 0
+    waiting: list[tuple[Criteria, int]] = [(criteria, 1)]
+    while waiting:
+        term, depth = waiting.pop()
+        count += 1
+        if depth > MOST_DEPTH:
+            raise CriteriaError(spec.qualified, "", f"Criteria nest at most {MOST_DEPTH} levels deep")
+        if count > MOST_TERMS:
+            raise CriteriaError(spec.qualified, "", f"Criteria have at most {MOST_TERMS} terms")
+        if isinstance(term, (All, Any_)):
+            waiting.extend((inner, depth + 1) for inner in term.terms)
+        elif isinstance(term, Not):
+            waiting.append((term.term, depth + 1))

@@ -143,9 +143,7 @@ class Tables:
         self._referrers.setdefault(target.qualified, []).append((spec, field))
         on_delete = "CASCADE" if field.ref.on_delete == "cascade" else None
         if target.scope == "shared":
-            # A key of one column can be emptied by the database, and only the system deletes shared rows.
             prefix = ()
-            on_delete = "SET NULL" if field.ref.on_delete == "set_null" else on_delete
         table.append_constraint(
             sa.ForeignKeyConstraint(
                 (*prefix, field.name),

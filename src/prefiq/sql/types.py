@@ -87,8 +87,10 @@ class FieldType(sa.types.TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """The engine's own type, which DDL names."""
-        from prefiq.sql.dialects import engine_for
+        from prefiq.sql.dialects import engine_for, served_engines
 
+        if dialect.name not in served_engines():  # str(statement) uses a dialect of no engine
+            return self.impl_instance
         return dialect.type_descriptor(engine_for(dialect.name).storage(self))
 
     def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:

@@ -59,7 +59,7 @@ def test_migrations_make_the_file(tables: Tables, tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         connection.exec_driver_sql("CREATE TABLE kept (x)")
-    with pytest.raises(ZeroDivisionError), manager.schema_connection() as connection:
+    with pytest.raises(ZeroDivisionError), manager.schema_connection() as connection:  # noqa: PT012
         connection.exec_driver_sql("CREATE TABLE undone (x)")
         raise ZeroDivisionError
     with manager.schema_connection() as connection:

@@ -66,7 +66,7 @@ def test_scope_gives_the_connection_back(
 ) -> None:
     """Leaving the scope is enough, also by an exception inside a transaction."""
     scope = Scope(Bound("acme"), resolve=lambda *_: None)
-    with pytest.raises(Undo), scope:
+    with pytest.raises(Undo), scope:  # noqa: PT012
         executor = Executor(connections, scope, tables)
         with executor.tx():
             executor.exec(sa.insert(orders).values(**order(1)))
@@ -89,7 +89,7 @@ def test_transaction_is_kept_at_its_end_or_undone(acme: Executor, orders: sa.Tab
         acme.exec(sa.insert(orders).values(**order(1)))
         assert new(stored) == []
     assert new(stored) == ["new-1"]
-    with pytest.raises(Undo), acme.tx():
+    with pytest.raises(Undo), acme.tx():  # noqa: PT012
         acme.exec(sa.insert(orders).values(**order(2)))
         raise Undo
     assert new(stored) == ["new-1"]
@@ -101,7 +101,7 @@ def test_savepoints_are_undone_alone(acme: Executor, orders: sa.Table, stored: A
     with acme.tx():
         acme.exec(sa.insert(orders).values(**order(1)))
         acme.on_rollback(lambda: said.append("never"))
-        with pytest.raises(Undo), acme.tx():
+        with pytest.raises(Undo), acme.tx():  # noqa: PT012
             acme.exec(sa.insert(orders).values(**order(2)))
             acme.on_rollback(lambda: said.append("second"))
             with acme.tx():
@@ -146,11 +146,11 @@ def test_after_commit_calls_all_and_reports_what_failed(acme: Executor) -> None:
     def fail() -> None:
         raise Undo
 
-    with pytest.raises(Undo), acme.tx():
+    with pytest.raises(Undo), acme.tx():  # noqa: PT012
         acme.after_commit(fail)
         acme.after_commit(lambda: said.append("called"))
     assert said == ["called"]
-    with pytest.raises(ExceptionGroup), acme.tx():
+    with pytest.raises(ExceptionGroup), acme.tx():  # noqa: PT012
         acme.after_commit(fail)
         acme.after_commit(fail)
     assert not acme.in_transaction
@@ -245,7 +245,7 @@ def test_threads_keep_their_tenants(connections: ConnectionManager, tables: Tabl
 def test_scope_may_not_change_its_tenant(acme: Executor, orders: sa.Table) -> None:
     """Neither inside a transaction nor between two statements."""
     acme.query(sa.select(orders.c.id))
-    with pytest.raises(TenantChanged), acme.tx():
+    with pytest.raises(TenantChanged), acme.tx():  # noqa: PT012
         acme._scope.tenancy = Bound("globex")
         acme.exec(sa.delete(orders))
     for statement in (
@@ -289,7 +289,7 @@ def test_transaction_that_the_database_ends_is_lost_whole(
 ) -> None:
     """Nothing after it is kept by itself, and the end says so."""
     said: list[str] = []
-    with pytest.raises(TransactionLost), acme.tx():
+    with pytest.raises(TransactionLost), acme.tx():  # noqa: PT012
         acme.exec(sa.insert(orders).values(**order(1)))
         acme.on_rollback(lambda: said.append("undone"))
         acme._raw.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
@@ -308,7 +308,7 @@ def test_transaction_that_the_database_ends_is_lost_whole(
 
 def test_closing_inside_a_transaction_undoes_it(acme: Executor, orders: sa.Table, stored: Any) -> None:
     """The body cannot then end as if it had been kept."""
-    with pytest.raises(ScopeClosed), acme.tx():
+    with pytest.raises(ScopeClosed), acme.tx():  # noqa: PT012
         acme.exec(sa.insert(orders).values(**order(1)))
         acme.close()
     assert new(stored) == []

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as lite
 from sqlalchemy.sql import quoted_name
 
-from prefiq.contracts import Bound, Scope, System, TenantNotBound
+from prefiq.contracts import Bound, Scope, TenantNotBound
 from prefiq.contracts.scope import _CURRENT
 from prefiq.sql import (
     ConnectionManager,
@@ -121,6 +121,7 @@ class Shapes:
     def writes(self) -> dict[str, Any]:
         o, n = self.o, self.n
         body = sa.select(sa.literal("x")).scalar_subquery()
+        upsert = lite.insert(o).values(id=ID, version=1, number="acme-0", total=-1)
         return {
             "update all": sa.update(o).values(total=-1),
             "update or true": sa.update(o).where(sa.or_(o.c.id == ID, sa.true())).values(total=-1),
@@ -157,9 +158,9 @@ class Shapes:
             "upsert by a unique value": lite.insert(o)
             .values(id=uuid.UUID(int=60), version=1, number="globex-0", total=-1)
             .on_conflict_do_update(index_elements=[o.c.number], set_={"total": -2}),
-            "upsert of the excluded": (
-                lambda s: s.on_conflict_do_update(index_elements=["id"], set_={"total": s.excluded.total})
-            )(lite.insert(o).values(id=ID, version=1, number="acme-0", total=-1)),
+            "upsert of the excluded": upsert.on_conflict_do_update(
+                index_elements=["id"], set_={"total": upsert.excluded.total}
+            ),
             "insert or nothing": lite.insert(o)
             .values(id=ID, version=1, number="other", total=-1)
             .on_conflict_do_nothing(),
@@ -190,7 +191,7 @@ def leaks_of_writes(executor: Executor, shapes: Shapes, theirs: Callable[[], Any
     leaking = []
     before = theirs()
     for name, statement in shapes.writes().items():
-        with pytest.raises(Undone), executor.tx():
+        with pytest.raises(Undone), executor.tx():  # noqa: PT012
             try:
                 executor.exec(statement)
             except StatementRefused:
@@ -208,12 +209,10 @@ class Undone(Exception):
 def rows_of(executor: Executor, tenant: str) -> list[Any]:
     """A tenant's rows as the open transaction of another scope sees them, past the door."""
     cursor = executor._raw.cursor()
-    found = []
-    for table in ("shop_order", "shop_note", "shop_order", "shop_line"):
-        found.append(
-            cursor.execute(f"SELECT * FROM {table} WHERE tenant_id = ? ORDER BY 2", (tenant,)).fetchall()
-        )
-    return found
+    return [
+        cursor.execute(f"SELECT * FROM {table} WHERE tenant_id = ? ORDER BY 2", (tenant,)).fetchall()
+        for table in ("shop_order", "shop_note", "shop_line")
+    ]
 
 
 def test_no_read_shows_a_row_of_another_tenant(acme: Executor, shapes: Shapes) -> None:
