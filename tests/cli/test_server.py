@@ -274,6 +274,28 @@ def test_app_that_cannot_start_says_why_once(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_module_that_raises_is_not_taken_for_a_missing_app(shop: Path, tmp_path: Path) -> None:
+    """An AttributeError of somebody's code at boot is shown with its traceback, without secrets."""
+    source = (shop / "provider.py").read_text()
+    (shop / "provider.py").write_text(
+        f"{source}\n    def boot(self, app):\n        getattr(app, app.settings.jwt_keys[0].reveal())\n"
+    )
+    (tmp_path / "store/.env").write_text(
+        "ENV=development\nJWT_SECRET_KEY=canary-0123456789-0123456789-0123456789\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "prefiq.cli.core.server:app", "--port", "0"],
+        cwd=tmp_path / "store",
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert result.returncode not in {0, None}
+    assert "provider.py" in result.stderr
+    assert "canary" not in result.stderr
+
+
 def test_readiness_follows_the_database(within, application: Path) -> None:
     """A server whose migrations wait is alive and not ready."""
     import sqlite3

@@ -58,8 +58,10 @@ def make_app(folder: Path | None = None) -> Starlette:
         except BaseException:
             app.close()
             raise
-    except PrefiqError as error:
-        # A traceback would bury the one block that says what to do.
+    except Exception as error:
+        # A traceback would bury the one block that says what to do; without such a block it is all there is.
+        # Servers that ask for an attribute would take an AttributeError for "no app here".
+        session.debug = not isinstance(error, PrefiqError)
         raise SystemExit(end(error, session)) from error
 
 
