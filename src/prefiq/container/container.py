@@ -1,7 +1,7 @@
 """``Container``: resolves contracts; every binding is one of dependency-injector's providers.
 
-``compose`` makes one from bindings: select, link, validate, build.  ``resolve`` keeps one callable per
-contract in ``_steps``; that dictionary is the seam for whatever resolves faster than the providers do.
+``compose`` makes one from bindings: select, link, validate.  Providers are made when they are first asked
+for (``supply``); ``resolve`` keeps one callable per contract, compiled from them (``plan``).
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing_extensions import TypeForm
 
 from prefiq.container.errors import MissingBinding
 from prefiq.container.generics import label, name_of
-from prefiq.container.graph import Graph, Link
+from prefiq.container.graph import Graph
 from prefiq.container.linker import Linker, Wanted
+from prefiq.container.native import Native
+from prefiq.container.native_container import native_of
 from prefiq.container.parameters import parameters_of
-from prefiq.container.providers import LazyAsk, Many, Resource, Take, TheScope, Value, provider_for
+from prefiq.container.plan import Steps, enabled
+from prefiq.container.providers import Resource
 from prefiq.container.report import Report, report_on
 from prefiq.container.selection import select
+from prefiq.container.supply import Supply
 from prefiq.container.validator import validate
 from prefiq.contracts import Scope, current_scope_or_none
 from prefiq.errors import Faults, PrefiqError
@@ -48,88 +52,49 @@ def check(bindings: Iterable[Binding]) -> Report:
     return report_on(graph, tuple(faults))
 
 
-def compose(bindings: Iterable[Binding], faults: Iterable[PrefiqError] = ()) -> Container:
+def compose(
+    bindings: Iterable[Binding],
+    faults: Iterable[PrefiqError] = (),
+    *,
+    further: Callable[[Container, list[PrefiqError]], None] | None = None,
+) -> Container:
     """The container of these bindings.
 
     Args:
         bindings: Of all modules, in module order.
         faults: What was found wrong before; reported together with what is found here.
+        further: Looks for more faults: given what is linked, of which only ``injections`` may be asked, and
+            all faults so far, which it may also take away.
 
     Raises:
         Faults: The bindings do not fit together; everything found, each a ``PrefiqError``.
     """
     found = list(faults)
     graph = _linked(bindings, found)
+    if further is not None:
+        further(Container(graph), found)
     if found:
         raise Faults("The bindings do not fit together", found)
-    return Container(graph, build(graph, range(len(graph.nodes)), {}))
-
-
-def build(graph: Graph, numbers: Collection[int], shared: Mapping[int, Any]) -> dict[int, Any]:
-    """Providers of these nodes, wired to each other and to shared ones.
-
-    Args:
-        graph: A linked graph without faults.
-        numbers: The nodes to build providers for.
-        shared: Providers that exist already, by node.
-
-    Returns:
-        All providers, by node.
-    """
-    providers = dict(shared)
-    for number in numbers:
-        providers[number] = provider_for(graph.nodes[number])
-    for number in numbers:
-        node = graph.nodes[number]
-        if node.lifetime == "value":
-            continue
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        for link in node.links:
-            made = _argument(graph, providers, link)
-            if link.keyword:
-                kwargs[link.parameter] = made
-            else:
-                args.append(made)
-        providers[number].wire(args, kwargs)
-    return providers
-
-
-def _argument(graph: Graph, providers: Mapping[int, Any], link: Link) -> Any:
-    if link.kind == "one":
-        return providers[link.targets[0]]
-    if link.kind == "many":
-        return Many(*(providers[target] for target in link.targets))
-    if link.kind == "scope":
-        return TheScope()
-    if link.kind == "value":
-        return Value(link.value)
-    target = link.targets[0]
-    return LazyAsk(providers[target], graph.nodes[target].name, _scoped(graph, target))
-
-
-def _scoped(graph: Graph, number: int) -> bool:
-    """Whether building this node needs a scope."""
-    return any(
-        graph.nodes[n].lifetime == "scope" or any(link.kind == "scope" for link in graph.nodes[n].links)
-        for n in graph.in_order([number])
-    )
+    return Container(graph)
 
 
 class Container:
     """Resolves contracts of one application, or of a fork of it.
 
+    Providers are made when they are first asked for, or all when ``native`` is.  A fork makes those that
+    depend on what it replaces and takes all others from the container that it was forked from.
+
     Args:
-        graph: What it is made of.
-        providers: By node of the graph.
-        own: The nodes whose resources this container opens; all for an application's first container.
+        graph: What it is made of; linked and without faults.
+        parent: What it was forked from, or None.
+        replaced: The nodes that are not the parent's.
     """
 
-    def __init__(self, graph: Graph, providers: dict[int, Any], own: Collection[int] | None = None) -> None:
+    def __init__(self, graph: Graph, parent: Container | None = None, replaced: Iterable[int] = ()) -> None:
         self.graph = graph
-        self.providers = providers
-        self._own = range(len(graph.nodes)) if own is None else own
-        self._steps: dict[Any, Take] = {}
+        self.parent = parent
+        self.supply: Supply = Supply(graph, None if parent is None else parent.supply, replaced)
+        self._steps: Steps = Steps(self.supply.family, on=enabled() if parent is None else parent._steps.on)
         self._opened: list[Resource] = []
         self._native: containers.DynamicContainer | None = None
 
@@ -148,31 +113,31 @@ class Container:
         try:
             step = self._steps[contract]
         except KeyError:
-            step = self._steps[contract] = self.resolver(contract)
-        return cast("T", step(scope))
+            step = self._steps.first(contract, self._answering(contract))
+        found: T = step(scope)
+        return found
 
     def resolver(self, contract: TypeForm[T]) -> Callable[[Scope | None], T]:
-        """What ``resolve`` calls for a contract; worth keeping by who asks for one contract often.
+        """What gives a contract's object for a scope; worth keeping by who asks for one contract often.
 
         Raises:
             MissingBinding: Nothing is bound to it.
         """
-        wanted = Wanted(contract)
+        return cast("Callable[[Scope | None], T]", self._answering(contract).now)
+
+    def _answering(self, contract: Any) -> Native:
+        """The provider that answers a contract."""
+        wanted, supply = Wanted(contract), self.supply
         number = self._number(wanted.whole)
         if number is not None:
-            return cast("Callable[[Scope | None], T]", self.providers[number].take)
+            return cast("Native", supply[number])
         if wanted.shape == "many":
-            targets = self.graph.collections.get(wanted.contract, ())
-            return cast(
-                "Callable[[Scope | None], T]", Many(*(self.providers[target] for target in targets)).take
-            )
+            return supply.many(self.graph.collections.get(wanted.contract, ()))
         if wanted.shape == "scope":
-            return cast("Callable[[Scope | None], T]", TheScope().take)
+            return supply.the_scope()
         number = self._number(wanted.contract)
         if wanted.shape == "lazy" and number is not None:
-            link = Link("", False, "lazy", (number,))
-            made = _argument(self.graph, self.providers, link)
-            return cast("Callable[[Scope | None], T]", made.take)
+            return supply.lazy(number)
         raise MissingBinding(label(wanted.contract), nearest=self.graph.nearest(wanted.contract))
 
     def _number(self, contract: Any) -> int | None:
@@ -236,12 +201,15 @@ class Container:
         Raises:
             Faults: One failed to open; those opened before it were closed again.
         """
-        own = set(self._own)
-        resources = [n for n in own if self.graph.nodes[n].lifetime == "resource"]
+        own = [number for number in self.graph.resources() if self.supply.own(number)]
+        if not own:
+            return
         opened = set(map(id, self._opened))
-        for number in self.graph.in_order(sorted(resources)):
-            provider = self.providers[number]
-            if number not in own or not isinstance(provider, Resource) or id(provider) in opened:
+        for number in self.graph.in_order(own):
+            if number not in own:
+                continue
+            provider: Resource = self.supply[number]
+            if id(provider) in opened:
                 continue
             try:
                 provider.open()
@@ -285,28 +253,14 @@ class Container:
 
     @property
     def native(self) -> containers.DynamicContainer:
-        """The dependency-injector container: each provider under ``<module>.<contract>``."""
-        if self._native is None:
-            native = containers.DynamicContainer()
-            for number, name in self._native_names():
-                native.set_provider(name, self.providers[number])
-            self._native = native
-        return self._native
+        """The dependency-injector container: each provider under ``<module>.<contract>``.
 
-    def _native_names(self) -> list[tuple[int, str]]:
-        # Each contract's name leads to what answers it; a decorated or collected one has its own name too.
-        names: dict[str, int] = {}
-        answering = {*self.graph.index.values(), *self.graph.private.values()}
-        for number, node in enumerate(self.graph.nodes):
-            stem = f"{node.binding.module}.{node.name}"
-            if number not in answering:
-                stem += f"/{node.implementation}"
-            name, count = stem, 1
-            while name in names:
-                count += 1
-                name = f"{stem}/{count}"
-            names[name] = number
-        return [(number, name) for name, number in names.items()]
+        It may be wired and its providers overridden natively: what is resolved follows, here too.  Both
+        ``Provide["shop.IClock"]`` and ``native.shop.IClock`` lead to a provider.
+        """
+        if self._native is None:
+            self._native = native_of(self.graph, self.supply)
+        return self._native
 
     @property
     def report(self) -> Report:

@@ -1,7 +1,7 @@
 """``fork``: another container in which other things answer some contracts; the first stays as it is.
 
-Providers that do not depend on what is replaced are shared, all others are made anew, so a fork reaches
-singletons that were built already, works across threads and tasks, nests, and leaves nothing to undo.
+Providers that do not depend on what is replaced are shared, all others are made anew when they are first
+asked for, so a fork reaches singletons that were built already, works across threads and tasks, nests, and leaves nothing to undo.
 Only where a resource depends on what is replaced does the fork open its own: then it is a context manager.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, get_origin
 from prefiq.container.binding import Binding, Lifetime
 from prefiq.container.errors import MissingBinding
 from prefiq.container.generics import label
-from prefiq.container.graph import Graph, Node
+from prefiq.container.graph import Node
 from prefiq.container.linker import Linker
-from prefiq.container.validator import validate
+from prefiq.container.validator import validate_changed
 from prefiq.errors import Faults, PrefiqError
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ def fork(container: Container, replaced: Mapping[Any, Any]) -> Container:
     Raises:
         Faults: A contract is not bound, or what replaces it does not fit.
     """
-    from prefiq.container.container import Container, build
+    from prefiq.container.container import Container
 
     source = _caller()
     faults: list[PrefiqError] = []
     old = container.graph
-    nodes = list(old.nodes)
-    changed: list[int] = []
+    changed: dict[int, Node] = {}
     for contract, provides in replaced.items():
         number = old.base.get(contract)
         if number is None:
@@ -51,20 +50,13 @@ def fork(container: Container, replaced: Mapping[Any, Any]) -> Container:
         if number is None:
             faults.append(MissingBinding(label(contract), "fork", old.nearest(contract), "", source))
             continue
-        nodes[number] = _replacement(old.nodes[number], provides, source)
-        changed.append(number)
-    affected = sorted(old.dependants(changed))
-    graph = Graph(
-        nodes, old.index, old.base, old.private, old.collections, old.skipped, _names=dict(old.names())
-    )
+        changed[number] = _replacement(old.nodes[number], provides, source)
+    graph = old.overlaid(changed)
     Linker(graph, faults).link(changed)
-    faults.extend(validate(graph, affected))
+    faults.extend(validate_changed(graph, changed))
     if faults:
         raise Faults("The fork does not fit together", faults)
-    shared = {
-        number: provider for number, provider in container.providers.items() if number not in set(affected)
-    }
-    return Container(graph, build(graph, affected, shared), affected)
+    return Container(graph, container, changed)
 
 
 def _replacement(node: Node, provides: Any, source: str) -> Node:

@@ -85,9 +85,40 @@ class Skipped:
     why: str
 
 
+class Overlay:
+    """A list of nodes that differs from another in a few places.
+
+    Args:
+        nodes: The other; where it is such a list itself, both differ from the same one.
+        changed: By number, what differs.
+    """
+
+    __slots__ = ("changed", "under")
+
+    def __init__(self, nodes: list[Node] | Overlay, changed: Mapping[int, Node]) -> None:
+        if isinstance(nodes, Overlay):
+            self.under: list[Node] = nodes.under
+            self.changed: dict[int, Node] = {**nodes.changed, **changed}
+        else:
+            self.under, self.changed = nodes, dict(changed)
+
+    def __getitem__(self, number: int) -> Node:
+        found = self.changed.get(number)
+        return self.under[number] if found is None else found
+
+    def __setitem__(self, number: int, node: Node) -> None:
+        self.changed[number] = node
+
+    def __len__(self) -> int:
+        return len(self.under)
+
+    def __iter__(self) -> Iterator[Node]:
+        return (self.changed.get(number, node) for number, node in enumerate(self.under))
+
+
 @dataclass(slots=True)
 class Graph:
-    """Every object of an application and what it is built from.
+    """Every object of an application, or of a fork, and what it is built from.
 
     Args:
         nodes: The objects, by number.
@@ -96,16 +127,42 @@ class Graph:
         private: The same for private bindings, by module and contract.
         collections: Numbers of the nodes of a collection, in module order.
         skipped: Bindings that are not used.
+        parent: What this one lies over, or None.
     """
 
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[Node] | Overlay = field(default_factory=list)
     index: dict[Any, int] = field(default_factory=dict)
     base: dict[Any, int] = field(default_factory=dict)
     private: dict[tuple[str, Any], int] = field(default_factory=dict)
     collections: dict[Any, tuple[int, ...]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
+    parent: Graph | None = None
+    _resources: list[int] | None = None
     _users: dict[int, list[int]] | None = None
-    _names: dict[str, Any] | None = None
+    _names: Mapping[str, Any] | None = None
+
+    def add(self, node: Node) -> int:
+        """Add a node; returns its number."""
+        if isinstance(self.nodes, Overlay):
+            raise TypeError("a fork has as many nodes as what it lies over")
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def overlaid(self, changed: Mapping[int, Node]) -> Graph:
+        """The same graph with some other nodes; everything else is shared, not copied."""
+        return Graph(
+            Overlay(self.nodes, changed),
+            self.index,
+            self.base,
+            self.private,
+            self.collections,
+            self.skipped,
+            self,
+        )
+
+    def changed(self) -> Mapping[int, Node]:
+        """The nodes that differ from the first graph's."""
+        return self.nodes.changed if isinstance(self.nodes, Overlay) else {}
 
     def find(self, contract: Any, module: str = "") -> int | None:
         """Number of the node that answers a contract when this module asks, or None."""
@@ -129,6 +186,8 @@ class Graph:
 
     def names(self) -> Mapping[str, Any]:
         """Bound contracts by name where it is unambiguous, for annotations that cannot be looked up."""
+        if self._names is None and self.parent is not None:
+            self._names = self.parent.names()
         if self._names is None:
             names: dict[str, Any] = {}
             twice: set[str] = set()
@@ -140,26 +199,29 @@ class Graph:
             self._names = {name: cls for name, cls in names.items() if name not in twice}
         return self._names
 
-    def users(self) -> Mapping[int, list[int]]:
-        """By node, the nodes that are built from it or may ask for it later."""
-        if self._users is None:
-            users: dict[int, list[int]] = {}
-            for number, node in enumerate(self.nodes):
-                for needed in node.needs(lazy=True):
-                    users.setdefault(needed, []).append(number)
-            self._users = users
-        return self._users
+    def resources(self) -> list[int]:
+        """The nodes that the lifecycle opens and closes."""
+        if self.parent is None:
+            if self._resources is None:
+                self._resources = [n for n, node in enumerate(self.nodes) if node.lifetime == "resource"]
+            return self._resources
+        candidates = {*self.parent.resources(), *self.changed()}
+        return sorted(number for number in candidates if self.nodes[number].lifetime == "resource")
 
-    def dependants(self, numbers: Iterable[int]) -> set[int]:
-        """These nodes and all that depend on them, directly or not."""
-        users = self.users()
-        found: set[int] = set()
-        waiting = list(numbers)
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting.extend(users.get(number, ()))
+    def users(self, number: int) -> list[int]:
+        """The nodes that are built from this one or may ask for it later."""
+        first = self
+        while first.parent is not None:
+            first = first.parent
+        if first._users is None:
+            users: dict[int, list[int]] = {}
+            for user, node in enumerate(first.nodes):
+                for needed in node.needs(lazy=True):
+                    users.setdefault(needed, []).append(user)
+            first._users = users
+        changed = self.changed()
+        found = [user for user in first._users.get(number, ()) if user not in changed]
+        found += [user for user, node in changed.items() if number in node.needs(lazy=True)]
         return found
 
     def in_order(self, numbers: Iterable[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The dependency-injector providers that bindings become; this and ``container.py`` alone know that library.
+"""The dependency-injector providers that bindings become; this room alone knows that library.
 
 Each has ``take(scope)``, which resolves for an explicit scope, and answers a plain call (``provider()``)
 for the current one, so the library's own ways (``.args``, ``.override``, ``.related``) keep working.  Its
@@ -10,19 +10,22 @@ async mode is switched off everywhere: one async resource would turn every depen
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 from dependency_injector import providers
 
 from prefiq.container.errors import ResourceFailed, ResourceNotOpen
 from prefiq.container.graph import Node
 from prefiq.container.lazy import Lazy
+from prefiq.container.native import MISSING, Family, Native, Take, overriding, taking
 from prefiq.contracts import Scope, current_scope, current_scope_or_none
 
 __all__ = [
     "App",
+    "Builder",
     "LazyAsk",
     "Many",
     "New",
@@ -30,19 +33,18 @@ __all__ = [
     "Scoped",
     "TheScope",
     "Value",
+    "finish",
+    "noted",
     "provider_for",
 ]
 
-MISSING: Any = object()
-Take: TypeAlias = Callable[[Scope | None], Any]
 
-
-class _Builder:
+class Builder(Native):
     """What the building providers share: making an object from what the parameters are given."""
 
     node: Node
-    takes: tuple[Take, ...] = ()
-    named: tuple[tuple[str, Take], ...] = ()
+    ready: tuple[tuple[Take, ...], tuple[tuple[str, Take], ...], tuple[tuple[str, Take], ...]] | None = None
+    """How arguments by place, by name, and attributes are given; None until they are read."""
 
     def describe(self, node: Node | None) -> None:
         """Remember what this builds, and keep the library's async mode off."""
@@ -50,38 +52,54 @@ class _Builder:
             self.node = node
         self.disable_async_mode()  # type: ignore[attr-defined]
 
-    def wire(self, args: list[Any], kwargs: Mapping[str, Any]) -> None:
+    def wire(self, args: list[Any], kwargs: Mapping[str, Any], family: Family | None = None) -> None:
         """Set what the parameters are given: providers by place, then by name."""
+        self.family = None
         self.set_args(*args)  # type: ignore[attr-defined]
-        self.set_kwargs(**kwargs)  # type: ignore[attr-defined]
-        self.takes = tuple(provider.take for provider in args)
-        self.named = tuple((name, provider.take) for name, provider in kwargs.items())
+        if kwargs:
+            self.set_kwargs(**kwargs)  # type: ignore[attr-defined]
+        self.family = family
+        self.modified = False
+
+    def changed(self) -> None:
+        """Its arguments are read anew."""
+        self.ready = None
+        super().changed()
+
+    def parts(self) -> tuple[tuple[Take, ...], tuple[tuple[str, Take], ...], tuple[tuple[str, Take], ...]]:
+        """How arguments by place, by name, and attributes are given."""
+        ready = self.ready
+        if ready is None:
+            library: Any = self
+            ready = self.ready = (
+                tuple(taking(argument) for argument in library.args),
+                tuple((name, taking(argument)) for name, argument in library.kwargs.items()),
+                tuple((name, taking(argument)) for name, argument in library.attributes.items()),
+            )
+        return ready
 
     def make(self, scope: Scope | None, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = {}) -> Any:
         """Build one; arguments of a native call follow and replace, as the library has it."""
         try:
-            if self.named or kwargs:
-                given = {name: take(scope) for name, take in self.named if name not in kwargs}
-                return self.provides(*[take(scope) for take in self.takes], *args, **given, **kwargs)  # type: ignore[attr-defined]
-            if args:
-                return self.provides(*[take(scope) for take in self.takes], *args)  # type: ignore[attr-defined]
-            return self.provides(*[take(scope) for take in self.takes])  # type: ignore[attr-defined]
+            takes, named, attributes = self.parts()
+            given = {name: take(scope) for name, take in named if name not in kwargs}
+            made = self.provides(*[take(scope) for take in takes], *args, **given, **kwargs)  # type: ignore[attr-defined]
+            for name, take in attributes:
+                setattr(made, name, take(scope))
         except Exception as error:
-            binding = self.node.binding
-            error.add_note(
-                f"while building {self.node.implementation} for {self.node.name} ({binding.source})"
-            )
+            noted(error, self.node)
             raise
+        return made
 
     def copied(self, copied: Any) -> Any:
         """Complete the library's copy of this provider, whose arguments are copies too."""
         if not hasattr(copied, "node"):
             copied.describe(self.node)
-            copied.wire(list(copied.args), copied.kwargs)
+            copied.modified = False
         return copied
 
 
-class Scoped(_Builder, providers.Factory[Any]):
+class Scoped(Builder, providers.Factory[Any]):
     """One object per scope."""
 
     def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
@@ -98,7 +116,7 @@ class Scoped(_Builder, providers.Factory[Any]):
         instances = scope.instances
         instance = instances.get(self, MISSING)
         if instance is MISSING:
-            instance = self.open(scope) if self.last_overriding is None else self()
+            instance = self.open(scope) if self.last_overriding is None else overriding(self, scope)
             instances[self] = instance
         return instance
 
@@ -108,14 +126,14 @@ class Scoped(_Builder, providers.Factory[Any]):
         if not self.node.binding.opens:
             return made
         instance = next(made)
-        scope.on_close(lambda: _finish(made))
+        scope.on_close(partial(finish, made))
         return instance
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.take(current_scope())
 
 
-class New(_Builder, providers.Factory[Any]):
+class New(Builder, providers.Factory[Any]):
     """A new object each time."""
 
     def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
@@ -127,13 +145,13 @@ class New(_Builder, providers.Factory[Any]):
 
     def take(self, scope: Scope | None) -> Any:
         """A new object."""
-        return self.make(scope) if self.last_overriding is None else self()
+        return self.make(scope) if self.last_overriding is None else overriding(self, scope)
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.make(current_scope_or_none(), args, kwargs)
 
 
-class App(_Builder, providers.ThreadSafeSingleton[Any]):
+class App(Builder, providers.ThreadSafeSingleton[Any]):
     """One object per application.
 
     The library's own singleton shares one lock among all and forgets a ``None``; this one does neither.
@@ -151,7 +169,7 @@ class App(_Builder, providers.ThreadSafeSingleton[Any]):
     def take(self, scope: Scope | None) -> Any:
         """The application's object, built when first asked for."""
         if self.last_overriding is not None:
-            return self()
+            return overriding(self, None)
         instance = self.instance
         return self._provide((), {}) if instance is MISSING else instance
 
@@ -169,10 +187,11 @@ class App(_Builder, providers.ThreadSafeSingleton[Any]):
         """Forget the object, as the library's singletons do."""
         with self.lock:
             self.instance = MISSING
+        self.changed()
         return super().reset()
 
 
-class Resource(_Builder, providers.Factory[Any]):
+class Resource(Builder, providers.Factory[Any]):
     """One object per application that the lifecycle opens and closes; asking never opens it."""
 
     def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
@@ -187,7 +206,7 @@ class Resource(_Builder, providers.Factory[Any]):
     def take(self, scope: Scope | None) -> Any:
         """The open object."""
         if self.last_overriding is not None:
-            return self()
+            return overriding(self, None)
         if self.instance is MISSING:
             binding = self.node.binding
             raise ResourceNotOpen(self.node.name, binding.module, binding.source)
@@ -205,9 +224,10 @@ class Resource(_Builder, providers.Factory[Any]):
     def close(self) -> None:
         """Run what follows the ``yield``; it counts as closed whatever happens."""
         rest, self.rest, self.instance = self.rest, None, MISSING
+        self.changed()
         if rest is not None:
             try:
-                _finish(rest)
+                finish(rest)
             except Exception as error:
                 raise self._failed("close", error) from error
 
@@ -220,37 +240,40 @@ class Resource(_Builder, providers.Factory[Any]):
         return self.take(None)
 
 
-class Value(providers.Object[Any]):
+class Value(Native, providers.Object[Any]):
     """An object that exists already."""
 
-    def __init__(self, provides: Any = None) -> None:
+    def __init__(self, provides: Any = None, *, family: Family | None = None) -> None:
         super().__init__(provides)
         self.disable_async_mode()
+        self.family = family
+        self.modified = False
 
     def take(self, scope: Scope | None) -> Any:
         """The object."""
-        return self()
+        return self.provides if self.last_overriding is None else overriding(self, None)
 
 
-class Many(providers.List):
+class Many(Native, providers.List):
     """A list of what modules added to one contract."""
 
-    def __init__(self, *parts: Any) -> None:
+    def __init__(self, *parts: Any, family: Family | None = None) -> None:
         super().__init__(*parts)
         self.disable_async_mode()
-        self.takes = tuple(part.take for part in parts)
+        self.family = family
 
     def take(self, scope: Scope | None) -> list[Any]:
         """A new list of their objects, in module order."""
-        return [take(scope) for take in self.takes]
+        return [taking(part)(scope) for part in self.args]
 
 
-class TheScope(providers.Provider[Any]):
+class TheScope(Native, providers.Provider[Any]):
     """The scope itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, family: Family | None = None) -> None:
         super().__init__()
         self.disable_async_mode()
+        self.family = family
 
     def take(self, scope: Scope | None) -> Scope:
         """The scope that is resolved for."""
@@ -260,22 +283,32 @@ class TheScope(providers.Provider[Any]):
         return current_scope()
 
 
-class LazyAsk(providers.Provider[Any]):
+class LazyAsk(Native, providers.Provider[Any]):
     """A ``Lazy`` for one contract."""
 
-    def __init__(self, target: Any = None, name: str = "", scoped: bool = False) -> None:
+    def __init__(
+        self, target: Any = None, name: str = "", scoped: bool = False, *, family: Family | None = None
+    ) -> None:
         super().__init__()
         self.disable_async_mode()
+        self.family = family
         self.target = target
         self.name = name
         self.scoped = scoped
 
     def take(self, scope: Scope | None) -> Lazy[Any]:
         """A ``Lazy``; what lives as long as the application is built for no scope, so its own asks anew."""
-        return Lazy(self.target.take, self.name, scoped=self.scoped, scope=scope)
+        return Lazy(self.target.now, self.name, scoped=self.scoped, scope=scope)
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.take(current_scope_or_none())
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
+        copied: Any = super().__deepcopy__(memo)
+        if copied.target is None:
+            copied.target = providers.deepcopy(self.target, memo)
+            copied.name, copied.scoped = self.name, self.scoped
+        return copied
 
 
 KINDS: Mapping[str, type[Scoped | New | App | Resource]] = {
@@ -286,14 +319,19 @@ KINDS: Mapping[str, type[Scoped | New | App | Resource]] = {
 }
 
 
-def provider_for(node: Node) -> Any:
+def provider_for(node: Node, family: Family) -> Any:
     """The provider of a node, not wired yet."""
     if node.lifetime == "value":
-        return Value(node.binding.provides)
+        return Value(node.binding.provides, family=family)
     return KINDS[node.lifetime](node.binding.provides, node=node)
 
 
-def _finish(rest: Iterator[Any]) -> None:
+def noted(error: Exception, node: Node) -> None:
+    """Note on an error what was being built."""
+    error.add_note(f"while building {node.implementation} for {node.name} ({node.binding.source})")
+
+
+def finish(rest: Iterator[Any]) -> None:
     """Run a generator to its end.
 
     Raises:

@@ -41,9 +41,8 @@ def select(bindings: Iterable[Binding], faults: list[PrefiqError]) -> Graph:
     for binding in by_role["default"]:
         _fall_back(graph, binding)
     for binding in by_role["collected"]:
-        graph.nodes.append(Node(binding, (), binding.lifetime))
-        members = graph.collections.get(binding.contract, ())
-        graph.collections[binding.contract] = (*members, len(graph.nodes) - 1)
+        member = graph.add(Node(binding, (), binding.lifetime))
+        graph.collections[binding.contract] = (*graph.collections.get(binding.contract, ()), member)
     graph.base.update(graph.index)
     for binding in by_role["decorator"]:
         _wrap(graph, binding, faults)
@@ -52,8 +51,7 @@ def select(bindings: Iterable[Binding], faults: list[PrefiqError]) -> Graph:
 
 def _own(graph: Graph, binding: Binding, faults: list[PrefiqError]) -> None:
     contracts = contracts_of(binding)
-    number = len(graph.nodes)
-    graph.nodes.append(Node(binding, contracts, binding.lifetime))
+    number = graph.add(Node(binding, contracts, binding.lifetime))
     for contract in contracts:
         if binding.private:
             first = graph.private.setdefault((binding.module, contract), number)
@@ -72,8 +70,7 @@ def _fall_back(graph: Graph, binding: Binding) -> None:
         owner = graph.nodes[graph.index[binding.contract]].binding
         graph.skipped.append(Skipped(binding, f"module {owner.module} binds it ({owner.source})"))
         return
-    number = len(graph.nodes)
-    graph.nodes.append(Node(binding, contracts, binding.lifetime))
+    number = graph.add(Node(binding, contracts, binding.lifetime))
     for contract in contracts:
         graph.index[contract] = number
 
@@ -94,8 +91,7 @@ def _wrap(graph: Graph, binding: Binding, faults: list[PrefiqError]) -> None:
         return
     wrapped = graph.nodes[inner]
     lifetime = "app" if wrapped.lifetime in {"value", "resource"} else wrapped.lifetime
-    number = len(graph.nodes)
-    graph.nodes.append(Node(binding, wrapped.contracts, lifetime, inner))
+    number = graph.add(Node(binding, wrapped.contracts, lifetime, inner))
     for contract in wrapped.contracts:
         if wrapped.binding.private:
             graph.private[wrapped.binding.module, contract] = number

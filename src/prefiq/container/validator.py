@@ -21,7 +21,7 @@ from prefiq.container.graph import Graph, Node
 from prefiq.container.satisfies import made_by, shortcomings
 from prefiq.errors import PrefiqError
 
-__all__ = ["validate"]
+__all__ = ["validate", "validate_changed"]
 
 LONG = frozenset({"app", "resource", "value"})
 
@@ -35,6 +35,30 @@ def validate(graph: Graph, numbers: Collection[int]) -> list[PrefiqError]:
     faults.extend(_cycles(graph, numbers))
     faults.extend(_captives(graph, numbers))
     return faults
+
+
+def validate_changed(graph: Graph, changed: Collection[int]) -> list[PrefiqError]:
+    """The faults that some changed nodes bring into a graph that had none; no others are walked."""
+    faults: list[PrefiqError] = []
+    for number in changed:
+        faults.extend(_factory(graph.nodes[number]))
+        faults.extend(_promises(graph.nodes[number]))
+    faults.extend(_cycles(graph, changed))  # a new circle leads through what changed
+    faults.extend(_captives(graph, _holders(graph, changed)))
+    return faults
+
+
+def _holders(graph: Graph, changed: Collection[int]) -> list[int]:
+    """The changed nodes, and what holds them where they are new each time: it might hold a scope's now."""
+    found = dict.fromkeys(changed)
+    waiting = [number for number in changed if graph.nodes[number].lifetime == "new"]
+    while waiting:
+        for user in graph.users(waiting.pop()):
+            if user not in found:
+                found[user] = None
+                if graph.nodes[user].lifetime == "new":
+                    waiting.append(user)
+    return list(found)
 
 
 def _factory(node: Node) -> Iterator[PrefiqError]:

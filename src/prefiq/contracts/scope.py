@@ -7,12 +7,13 @@ statement compiler, logging).  Domain code reads neither: it gets ``ITenantConte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from prefiq.contracts.errors import NoScope, ScopeClosed, TenantNotBound
 
@@ -31,6 +32,7 @@ __all__ = [
     "Tenancy",
     "current_scope",
     "current_scope_or_none",
+    "standing_in",
 ]
 
 T = TypeVar("T")
@@ -163,7 +165,7 @@ class Scope:
         self.previous: Scope | None = None
         self._entered = False
         self._resolve = resolve
-        self._closers: list[Callable[[], None]] = []
+        self._closers: list[Callable[[], None]] | None = None
 
     def __getitem__(self, contract: TypeForm[T]) -> T:
         """The object bound to a contract, built once in this scope.
@@ -174,7 +176,9 @@ class Scope:
         """
         if self.closed:
             raise ScopeClosed(contract)
-        return cast("T", self._resolve(self, contract))
+        # Not `cast`: at run time that is a call, on the road of every request.
+        found: T = self._resolve(self, contract)
+        return found
 
     @property
     def tenant(self) -> str:
@@ -195,24 +199,31 @@ class Scope:
         """
         if self.closed:
             raise ScopeClosed
+        if self._closers is None:
+            self._closers = []
         self._closers.append(close)
 
     def close(self) -> None:
         """End the scope; every closer is called, their errors are raised together afterwards."""
         if self.closed:
             return
+        errors = self._run_closers() if self._closers else ()
+        self.closed = True
+        self.instances.clear()
+        if not errors:
+            return
+        if len(errors) == 1:
+            raise errors[0]
+        raise BaseExceptionGroup("several resources failed to close", errors)
+
+    def _run_closers(self) -> list[BaseException]:
         errors: list[BaseException] = []
         while self._closers:
             try:
                 self._closers.pop()()
             except BaseException as error:  # noqa: BLE001  one failing close must not keep the rest open
                 errors.append(error)
-        self.closed = True
-        self.instances.clear()
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup("several resources failed to close", errors)
+        return errors
 
     def __enter__(self) -> Self:
         if self.closed:
@@ -221,7 +232,8 @@ class Scope:
             # Its second exit would leave it, closed, as the current one.
             raise RuntimeError("this scope is entered already; open another one")
         self._entered = True
-        self.previous = current_scope_or_none()
+        previous = _CURRENT.get()
+        self.previous = previous if previous is None or not previous.closed else _open(previous)
         _CURRENT.set(self)
         return self
 
@@ -233,7 +245,8 @@ class Scope:
         finally:
             # Not by token: a fixture or generator may leave the scope in another context than it entered.
             if _CURRENT.get() is self:
-                _CURRENT.set(_open(self.previous))
+                previous = self.previous
+                _CURRENT.set(previous if previous is None or not previous.closed else _open(previous))
 
     def __repr__(self) -> str:
         return f"Scope({self.tenancy!r}, actor={self.actor.id!r})"
@@ -258,6 +271,20 @@ def current_scope_or_none() -> Scope | None:
     """The scope that this code runs in, or None; for logging."""
     scope = _CURRENT.get()
     return scope if scope is None or not scope.closed else _open(scope)
+
+
+@contextmanager
+def standing_in(scope: Scope | None) -> Iterator[None]:
+    """Let a scope, or none, be the current one within one synchronous block, without opening or closing it.
+
+    Args:
+        scope: What ``current_scope_or_none`` gives in the block.
+    """
+    token = _CURRENT.set(scope)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
 
 
 def _open(scope: Scope | None) -> Scope | None:
