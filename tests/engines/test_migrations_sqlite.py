@@ -423,6 +423,22 @@ class TestReferences:
         assert caught.value.what == "1 row does not fit: shop_note refers to rows that are not there"
         assert values(workshop, "name") == ["a"]
 
+    def test_value_that_refers_to_nothing_stops_the_migration(self, workshop: Workshop) -> None:
+        """A new reference that is filled with an id which is not there is told, and nothing is kept."""
+        other = model("Other", NAME)
+        workshop.declare("shop", other, model("Thing", NAME))
+        workshop.make("shop")
+        workshop.migrate()
+        workshop.insert("shop_thing", name="a")
+        workshop.declare("shop", other, model("Thing", NAME | {"other_id": (UUID, ref("shop.Other"))}))
+        workshop.make("shop", fills={"Thing.other_id": UUID(int=7)})
+        with pytest.raises(RowsDoNotFit) as caught:
+            workshop.migrate()
+        assert caught.value.what == "1 row does not fit: shop_thing refers to rows that are not there"
+        workshop.insert("shop_other", id=UUID(int=7), name="b")
+        workshop.migrate()
+        assert drifted(workshop) == []
+
     def test_references_are_watched_again_afterwards(self, workshop: Workshop) -> None:
         """The connection is left as it was found."""
         workshop.declare("shop", model("Thing", NAME))
@@ -703,6 +719,28 @@ def test_killed_process_leaves_all_or_nothing(workshop: Workshop) -> None:
     assert kills > 8
     assert workshop.rows("SELECT count(*) FROM prefiq_migration") == [(2,)]
     assert workshop.rows("SELECT count(*) FROM shop_thing WHERE size = 1") == [(20,)]
+    assert drifted(workshop) == []
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_apply_everything_once(workshop: Workshop) -> None:
+    """Two deployers in processes of their own both end well, and each statement ran in one of them."""
+    fields = dict(NAME)
+    for number in range(6):
+        fields[f"extra_{number}"] = (int, field(default=number))
+        workshop.declare("shop", model("Thing", dict(fields)))
+        workshop.make("shop")
+    script = workshop.root / "deploy.py"
+    script.write_text(KILLED, encoding="utf-8")
+    command = [sys.executable, str(script), str(workshop.root), workshop.stem, "0"]
+    deployers = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    ended = [deployer.communicate(timeout=120) for deployer in deployers]
+    assert [deployer.returncode for deployer in deployers] == [0, 0], ended
+    assert workshop.rows("SELECT number FROM prefiq_migration ORDER BY number") == [(n,) for n in range(1, 7)]
+    third = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(third.stdout) == 0  # nothing was left to do
     assert drifted(workshop) == []
 
 
