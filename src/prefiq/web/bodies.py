@@ -117,6 +117,8 @@ class Shape:
                 for position, (_, row) in enumerate(value):
                     errors += self.children[name].check(row, f"{prefix}{name}.{position}.")
                 continue
+            if isinstance(value, dict):  # a merge patch: what it leads to is the service's to check
+                continue
             try:
                 members[name] = self.checks[name](value)
             except BadValue as bad:
@@ -144,8 +146,11 @@ class Shape:
             scan(body)
             raise Malformed("The body is not JSON") from None
         scan(body)
-        errors = self.faults(Raw(body))
-        if not errors:  # refused for a reason that is nobody's member, for example an odd escape
+        try:
+            errors = self.faults(Raw(body))
+        except (msgspec.DecodeError, UnicodeDecodeError):  # half a surrogate pair, which json lets pass
+            errors = []
+        if not errors:
             raise Malformed("The body is not JSON") from None
         raise ValidationFailed(self.name, tuple(errors[:MOST_ERRORS])) from None
 

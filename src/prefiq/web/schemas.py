@@ -116,6 +116,12 @@ def _enum(spec: FieldSpec, _: bool) -> Schema:
     return {"type": "string", "enum": [str(member) for member in spec.type]}
 
 
+def _document(spec: FieldSpec, _: bool) -> Schema:
+    if spec.type is object:
+        return {"type": list(ANY_JSON)}
+    return dict(msgspec.json.schema(spec.type))
+
+
 _KINDS: dict[str, Any] = {
     "str": _text,
     "text": _text,
@@ -127,7 +133,7 @@ _KINDS: dict[str, Any] = {
     "datetime": lambda _spec, _write: dict(INSTANT),
     "uuid": lambda _spec, _write: dict(UUID),
     "enum": _enum,
-    "json": lambda _spec, _write: {"type": list(ANY_JSON)},
+    "json": _document,
 }
 
 
