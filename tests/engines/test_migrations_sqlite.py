@@ -732,7 +732,7 @@ def test_two_processes_at_once_apply_everything_once(workshop: Workshop) -> None
         workshop.make("shop")
     script = workshop.root / "deploy.py"
     script.write_text(KILLED, encoding="utf-8")
-    command = [sys.executable, str(script), str(workshop.root), workshop.stem, "0"]
+    command = [sys.executable, str(script), str(workshop.root), workshop.stem, "-1"]
     deployers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
