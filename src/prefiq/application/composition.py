@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefiq.container import Binder, Binding, Container, compose
+from prefiq.container.errors import DecoratesNothing, MissingBinding, UnknownReplacement
 from prefiq.contracts import IDomain, IDomainService
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.events import Subscriptions
@@ -20,12 +21,15 @@ from prefiq.foundation.service_context import Pipelines
 from prefiq.foundation.services import Services
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.lowcode.model_spec import snake
-from prefiq.plugins import Host, ProviderBase, discover, replace_from_settings
+from prefiq.plugins import Host, ProviderBase, discover, read_lock, replace_from_settings
+from prefiq.plugins.errors import NoSuchModel, UnknownDisabled
 from prefiq.providers import LowcodeProvider
 from prefiq.settings import Settings
 
 __all__ = ["Composition", "compose_application"]
 
+SLOW_HOOK = 0.1
+"""Seconds after which a hook or subscriber is logged in development."""
 OWN = "prefiq"
 """Name of the module that Prefiq itself is."""
 
@@ -63,25 +67,49 @@ def compose_application(settings: Settings, modules: Sequence[type[ProviderBase]
     models: dict[str, list[type]] = {module.name: [] for module in host.modules}
     for module, model in host.models(faults):
         models[module.name].append(model)
-    catalog, mistakes = Catalog.read(models)
+    incomplete = bool(faults)
+    catalog, mistakes = Catalog.read(models, open_world=incomplete)
     faults.extend(mistakes)
-    faults.extend(host.unknown_disabled(_validator_names(catalog)))
     pipelines = Pipelines(catalog, HookTable(), host.disabled)
-    subscriptions = _subscriptions(host, faults)
+    subscriptions = Subscriptions()
     tables = {module.name: settings.app_settings(module.name) for module in host.modules}
     bindings = [
         *_values(settings, host, catalog, pipelines, subscriptions),
         *host.bindings(settings=tables, faults=faults),
         *(binding for spec in catalog for binding in derived(spec)),
     ]
+    incomplete = bool(faults)
     bindings = replace_from_settings(bindings, settings.replace, faults)
     if mistakes:  # declarations that cannot be used would only cause further faults
-        raise Faults("The application cannot start", faults)
-    container = compose(bindings, faults)
-    pipelines.hooks = host.model_hooks([spec.cls for spec in catalog], container, faults=faults)
-    if faults:
-        raise Faults("The application cannot start", faults)
+        raise Faults("The application cannot start", _causes(faults, incomplete=True))
+    slow = SLOW_HOOK if settings.env == "development" else 0.0
+
+    def hooks(linked: Container, found: list[PrefiqError]) -> None:
+        classes = [spec.cls for spec in catalog]
+        pipelines.hooks = host.model_hooks(classes, linked, faults=found, slow=slow)
+        subscriptions.add(host.subscribers(linked, faults=found, slow=slow))
+        found.extend(host.unknown_disabled(_validator_names(catalog)))
+        found[:] = _causes(found, incomplete=incomplete)
+
+    try:
+        container = compose(bindings, faults, further=hooks)
+    except Faults as failed:
+        raise Faults("The application cannot start", failed.exceptions) from None  # type: ignore[arg-type]
     return Composition(settings, host, catalog, container)
+
+
+CONSEQUENCES = (MissingBinding, DecoratesNothing, UnknownReplacement, UnknownDisabled, NoSuchModel)
+
+
+def _causes(faults: Sequence[PrefiqError], *, incomplete: bool) -> list[PrefiqError]:
+    """The faults without those that may only follow from others.
+
+    Where a module could not be loaded or asked, nobody knows what it would have brought; to say that it is
+    missing would send the reader after the wrong thing.
+    """
+    if not incomplete:
+        return list(faults)
+    return [fault for fault in faults if not isinstance(fault, CONSEQUENCES)]
 
 
 def derived(spec: ModelSpec) -> tuple[Binding, ...]:
@@ -94,22 +122,12 @@ def derived(spec: ModelSpec) -> tuple[Binding, ...]:
     return to.seal()
 
 
-def _subscriptions(host: Host, faults: list[PrefiqError]) -> Subscriptions:
-    functions = [function for module in host.modules for function in module.provider.subscribers]
-    try:
-        return Subscriptions(functions)
-    except PrefiqError as error:
-        faults.append(error)
-        return Subscriptions()
-
-
 def _host(settings: Settings, modules: Sequence[type[ProviderBase]], faults: list[PrefiqError]) -> Host:
+    """The modules that could be loaded; what is wrong with the others is among the faults."""
     builtin = [(OWN, LowcodeProvider), *((_name_of(provider), provider) for provider in modules)]
-    found = discover([app.path or app.name for app in settings.apps], builtin=builtin)
+    found = discover(settings.apps, builtin=builtin, lock=read_lock(settings.folder))
     faults.extend(found.faults)
-    if faults:
-        raise Faults("The application cannot start", faults)
-    return Host(found.modules, disable=settings.disable)
+    return Host(found.modules, disable=settings.disable, faults=faults)
 
 
 def _name_of(provider: type[ProviderBase]) -> str:

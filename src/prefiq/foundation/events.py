@@ -7,18 +7,28 @@ commit.  After-commit delivery is in memory: it is lost if the process dies betw
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 from uuid import UUID
 
 from prefiq.contracts import ITransactions, Scope
-from prefiq.foundation.inject import Injected, injected
+from prefiq.foundation.hooks import tell_if_slow
 from prefiq.lowcode import DeclarationError
 
-__all__ = ["EntityChanged", "Events", "Subscription", "Subscriptions", "subscribe"]
+__all__ = [
+    "EntityChanged",
+    "Events",
+    "Subscriber",
+    "Subscription",
+    "Subscriptions",
+    "compile_subscriber",
+    "subscribe",
+    "subscriptions_of",
+]
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -117,30 +127,87 @@ def subscriptions_of(function: object) -> tuple[Subscription, ...]:
     return getattr(function, "__prefiq_subscriptions__", ())
 
 
+class Subscriber:
+    """A subscriber that is ready to run: its parameters are known, their values come from the scope.
+
+    Args:
+        name: ``<module>.<function>``.
+        wanted: What it listens to.
+        call: Runs it for the scope and the event or events.
+    """
+
+    __slots__ = ("call", "name", "wanted")
+
+    def __init__(
+        self, name: str, wanted: tuple[Subscription, ...], call: Callable[[Scope, Any], object]
+    ) -> None:
+        self.name = name
+        self.wanted = wanted
+        self.call = call
+
+    def __repr__(self) -> str:
+        return f"<subscriber {self.name}>"
+
+
+def compile_subscriber(
+    function: Callable[..., Any],
+    *,
+    name: str,
+    injected: Mapping[str, Any] | None = None,
+    wait: Callable[[Any], object] | None = None,
+    slow: float = 0.0,
+) -> Subscriber:
+    """A subscriber whose parameters have been read; what it asks for is kept as contracts.
+
+    Args:
+        function: The marked function.
+        name: ``<module>.<function>``.
+        injected: Contract by parameter name; None stands for the value None.
+        wait: What runs the coroutine of an ``async def`` subscriber to its end; None for a plain function.
+        slow: Seconds after which a run is logged; 0 logs none and costs nothing.
+    """
+    contracts = tuple((injected or {}).items())
+
+    def call(scope: Scope, given: Any) -> object:
+        more = {key: None if contract is None else scope[contract] for key, contract in contracts}
+        return function(given, **more)
+
+    def awaited(scope: Scope, given: Any) -> object:
+        return wait(call(scope, given)) if wait is not None else None
+
+    plain = call if wait is None else awaited
+
+    def watched(scope: Scope, given: Any) -> object:
+        begun = perf_counter()
+        try:
+            return plain(scope, given)
+        finally:
+            tell_if_slow("subscriber", name, perf_counter() - begun, slow)
+
+    return Subscriber(name, subscriptions_of(function), watched if slow > 0 else plain)
+
+
 class Subscriptions:
     """Who listens to what, fixed at boot.
 
     Args:
-        functions: Functions marked by ``subscribe``, in the order of their modules.
-
-    Raises:
-        DeclarationError: A function is not marked, or what it wants cannot be read.
+        subscribers: In the order of their modules.
     """
 
-    def __init__(self, functions: Iterable[Callable[..., None]] = ()) -> None:
-        self._all: list[tuple[Subscription, Injected]] = []
-        self._by_event: dict[type, tuple[tuple[Subscription, Injected], ...]] = {}
-        for function in functions:
-            marks = subscriptions_of(function)
-            if not marks:
-                raise DeclarationError(
-                    f"{getattr(function, '__qualname__', function)} is not a subscriber",
-                    fix="mark it with @subscribe(…)",
-                )
-            handler = injected(function, taken=1)
-            self._all.extend((wanted, handler) for wanted in marks)
+    def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
+        self._all: list[tuple[Subscription, Subscriber]] = []
+        self._by_event: dict[type, tuple[tuple[Subscription, Subscriber], ...]] = {}
+        self.add(subscribers)
 
-    def to(self, event: type) -> Sequence[tuple[Subscription, Injected]]:
+    def add(self, subscribers: Iterable[Subscriber]) -> None:
+        """Let these listen too; only while the application is composed."""
+        self._all.extend((wanted, one) for one in subscribers for wanted in one.wanted)
+        self._by_event.clear()
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return iter(dict.fromkeys(subscriber for _, subscriber in self._all))
+
+    def to(self, event: type) -> Sequence[tuple[Subscription, Subscriber]]:
         """The subscribers to a class of events, in order."""
         found = self._by_event.get(event)
         if found is None:
@@ -148,7 +215,7 @@ class Subscriptions:
             self._by_event[event] = found
         return found
 
-    def to_any(self, events: Sequence[object]) -> Sequence[tuple[Subscription, Injected]]:
+    def to_any(self, events: Sequence[object]) -> Sequence[tuple[Subscription, Subscriber]]:
         """The subscribers to one of these events, in order, each once."""
         kinds = {type(event) for event in events}
         if len(kinds) == 1:
@@ -181,14 +248,14 @@ class Events:
             else:
                 self._deliver(wanted, handler, matching)
 
-    def _deliver(self, wanted: Subscription, handler: Injected, events: Sequence[object]) -> None:
+    def _deliver(self, wanted: Subscription, handler: Subscriber, events: Sequence[object]) -> None:
         if wanted.batch:
-            handler(self._scope, events)
+            handler.call(self._scope, events)
         else:
             for event in events:
-                handler(self._scope, event)
+                handler.call(self._scope, event)
 
-    def _later(self, wanted: Subscription, handler: Injected, events: Sequence[object]) -> None:
+    def _later(self, wanted: Subscription, handler: Subscriber, events: Sequence[object]) -> None:
         for part in [events] if wanted.batch else [[event] for event in events]:
             try:
                 self._deliver(wanted, handler, part)

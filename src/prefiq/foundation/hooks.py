@@ -2,17 +2,27 @@
 
 ``on`` marks a function; a provider lists it; at boot the plugin host turns all of them into one
 ``HookTable``, a tuple per (event, model), so that a hook costs the same however many modules there are.
-A hook may change the entity (``before_*``) or refuse (raise); what it raises leaves nothing behind::
+A hook may change the entity (``before_*``) or refuse (raise); what it raises leaves nothing behind.  A
+wrapper (``around_*``) is a generator function: it yields once, for everything that happens in between::
 
     @on.before_create(Project)
     def stamp(project: Project, clock: IClock) -> None:
         project.started = clock.now()
+
+    @on.around(Project.close)
+    def told(project: Project, mailer: IMailer) -> Iterator[None]:
+        with mailer.batch():
+            yield
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
 from typing import Any, Concatenate, Literal, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import ParamSpec
@@ -26,6 +36,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Decorator: TypeAlias = Callable[[Callable[Concatenate[M, P], R]], Callable[Concatenate[M, P], R]]
 Place = Literal["", "first", "last"]
+
+logger = logging.getLogger("prefiq.hooks")
 
 ATTRIBUTE = "__prefiq_hooks__"
 WRITES = frozenset({"create", "update", "delete"})
@@ -43,10 +55,11 @@ class HookMark:
     """What a function was marked with.
 
     Args:
-        event: ``"before_create"``, …, ``"after_delete"``; ``"before_close"`` for an action ``close``.
+        event: ``"before_create"``, …, ``"around_delete"``; ``"before_close"`` for an action ``close``.
         model: The model, or a mixin or base: then every model that derives from it.
         action: Name of the action; empty for the writes.
-        place: ``"first"`` or ``"last"`` of all hooks of the event; empty for module order.
+        place: ``"first"`` or ``"last"`` of all hooks of the event (the outermost or the innermost wrapper);
+            empty for module order.
     """
 
     event: str
@@ -54,13 +67,22 @@ class HookMark:
     action: str = ""
     place: Place = ""
 
+    @property
+    def wraps(self) -> bool:
+        """Whether it runs around what the others run before and after."""
+        return self.event.startswith("around_")
+
 
 class on:  # noqa: N801  read as a word: @on.before_create(Project)
     """Marks functions as hooks; they stay ordinary functions.
 
-    The first parameter is the entity.  ``before_update`` and ``after_update`` may take ``before``, the
-    entity as it was; hooks of actions may take ``arguments``, a mapping of what the action was given.
-    Every other parameter is injected from the scope by its annotation.
+    The first parameter is the entity.  Hooks of updates may take ``before``, the entity as it was; hooks of
+    actions may take ``arguments``, a mapping of what the action was given.  Every other parameter is injected
+    from the scope by its annotation.
+
+    A wrapper is a generator function that yields once; ``yield`` gives the entity as it was stored.  What
+    happens in between may raise into it: the wrapper may raise something else, and cannot make a failure a
+    success.
     """
 
     @staticmethod
@@ -94,6 +116,21 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
         return _marker(HookMark("after_delete", model, place=place))
 
     @staticmethod
+    def around_create(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+        """Around everything from the hooks before a new entity's validation to its events."""
+        return _marker(HookMark("around_create", model, place=place))
+
+    @staticmethod
+    def around_update(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+        """Around everything from the hooks before a change's validation to its events."""
+        return _marker(HookMark("around_update", model, place=place))
+
+    @staticmethod
+    def around_delete(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+        """Around everything from the hooks before an entity is deleted to its events."""
+        return _marker(HookMark("around_delete", model, place=place))
+
+    @staticmethod
     def before(action: Declared, *, place: Place = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Before an action's own code runs: ``@on.before(Project.close)``."""
         return _marker(_action_mark("before", action, place))
@@ -102,6 +139,11 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
     def after(action: Declared, *, place: Place = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
         """After an action's outcome is stored, before the transaction ends."""
         return _marker(_action_mark("after", action, place))
+
+    @staticmethod
+    def around(action: Declared, *, place: Place = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Around an action with all its hooks, its outcome's update included: ``@on.around(Project.close)``."""
+        return _marker(_action_mark("around", action, place))
 
 
 def _action_mark(moment: str, action: Any, place: Place) -> HookMark:
@@ -169,6 +211,7 @@ def compile_hook(
     injected: Mapping[str, Any] | None = None,
     given: frozenset[str] = frozenset(),
     wait: Callable[[Any], object] | None = None,
+    slow: float = 0.0,
 ) -> CompiledHook:
     """A hook whose parameters have been read.
 
@@ -182,6 +225,7 @@ def compile_hook(
         injected: Contract by parameter name; None stands for the value None.
         given: Which of ``before`` and ``arguments`` it takes.
         wait: What runs the coroutine of an ``async def`` hook to its end; None for a plain function.
+        slow: Seconds after which a run is logged; 0 logs none and costs nothing.  A wrapper is not measured.
     """
     contracts = tuple((injected or {}).items())
     wants_before, wants_arguments = "before" in given, "arguments" in given
@@ -198,14 +242,35 @@ def compile_hook(
         return function(entity)
 
     plain: HookCall = call if contracts or given else bare
-    if wait is None:
-        return CompiledHook(name, mark, source, plain)
-    waiting = wait
+    if wait is not None:
+        plain = _awaited(plain, wait)
+    if slow > 0 and not mark.wraps:
+        plain = _watched(plain, f"{name} ({mark.event} {mark.model.__name__})", slow)
+    return CompiledHook(name, mark, source, plain)
 
+
+def _awaited(plain: HookCall, wait: Callable[[Any], object]) -> HookCall:
     def awaited(scope: Scope, entity: Any, before: Any, arguments: Mapping[str, Any] | None) -> object:
-        return waiting(plain(scope, entity, before, arguments))
+        return wait(plain(scope, entity, before, arguments))
 
-    return CompiledHook(name, mark, source, awaited)
+    return awaited
+
+
+def _watched(plain: HookCall, name: str, slow: float) -> HookCall:
+    def watched(scope: Scope, entity: Any, before: Any, arguments: Mapping[str, Any] | None) -> object:
+        begun = perf_counter()
+        try:
+            return plain(scope, entity, before, arguments)
+        finally:
+            tell_if_slow("hook", name, perf_counter() - begun, slow)
+
+    return watched
+
+
+def tell_if_slow(kind: str, name: str, seconds: float, slow: float) -> None:
+    """Log one run that took longer than it should."""
+    if seconds > slow:
+        logger.warning("slow %s %s: %.3f s", kind, name, seconds, extra={"hook": name, "seconds": seconds})
 
 
 class HookTable:
@@ -237,8 +302,83 @@ class HookTable:
         for hook in self._hooks.get((event, model), ()):
             hook.call(scope, entity, before, arguments)
 
+    def around(
+        self,
+        event: str,
+        model: type,
+        scope: Scope,
+        entity: Any,
+        before: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> AbstractContextManager[None]:
+        """What runs the wrappers of one event around a ``with`` block."""
+        hooks = self._hooks.get((event, model))
+        return UNWRAPPED if hooks is None else _Wrapped(hooks, (scope, entity, before, arguments))
+
     def __iter__(self) -> Iterator[tuple[tuple[str, type], tuple[CompiledHook, ...]]]:
         return iter(self._hooks.items())
 
     def __len__(self) -> int:
         return len(self._hooks)
+
+
+class _Unwrapped:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        pass
+
+
+UNWRAPPED = _Unwrapped()
+
+
+class _Wrapped:
+    """Wrappers around one block, the first outermost; each has its end even where another one fails."""
+
+    __slots__ = ("_begun", "_given", "_hooks")
+
+    def __init__(
+        self, hooks: tuple[CompiledHook, ...], given: tuple[Scope, Any, Any, Mapping[str, Any] | None]
+    ) -> None:
+        self._hooks = hooks
+        self._given = given
+        self._begun: list[tuple[CompiledHook, Generator[None, Any, Any]]] = []
+
+    def __enter__(self) -> None:
+        try:
+            for hook in self._hooks:
+                generator: Any = hook.call(*self._given)
+                if next(generator, self) is self:
+                    raise RuntimeError(f"the hook {hook.name} ended without a yield")  # noqa: TRY301
+                self._begun.append((hook, generator))
+        except BaseException as error:  # noqa: BLE001  it is raised again below
+            failure = self._end(error)
+            raise failure  # noqa: B904  the error itself, or one that a wrapper raised from it
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = self._end(error)
+        if failure is not None and failure is not error:
+            raise failure
+
+    def _end(self, error: Any) -> Any:
+        """What is to be raised after every wrapper has ended."""
+        while self._begun:
+            hook, generator = self._begun.pop()
+            try:
+                if error is None:
+                    generator.send(self._given[1])
+                else:
+                    generator.throw(error)
+            except StopIteration:
+                continue  # what failed stays failed, whatever the wrapper makes of it
+            except BaseException as raised:  # noqa: BLE001  it goes on to the wrappers further out
+                error = raised
+                continue
+            generator.close()
+            error = RuntimeError(f"the hook {hook.name} yielded twice")
+        return error

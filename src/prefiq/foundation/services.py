@@ -10,6 +10,7 @@ import copy
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
@@ -128,19 +129,23 @@ class Services(Generic[E]):
         """Check and store a new entity; see ``IDomainService``."""
         with self.context.transactions.tx():
             self._require("create")
-            self._prepare_new(entity)
-            self._checked(entity)
-            self._save(entity)
-            self._run_hooks("after_create", entity)
-            self._publish([self._event(entity, "created", _values_set(entity))])
+            with self._around("around_create", entity):
+                self._prepare_new(entity)
+                self._checked(entity)
+                self._save(entity)
+                self._run_hooks("after_create", entity)
+                self._publish([self._event(entity, "created", _values_set(entity))])
         return entity
 
     def create_many(self, entities: Sequence[E], /) -> int:
         """``create`` for many, all or none; every fault of every entity is reported together."""
-        with self.context.transactions.tx():
+        with self.context.transactions.tx(), ExitStack() as wrappers:
             self._require("create")
+            wrapped = self.context.pipelines.hooks.get("around_create", self.model)
             errors: list[FieldError] = []
             for number, entity in enumerate(entities):
+                if wrapped:
+                    wrappers.enter_context(self._around("around_create", entity))
                 self._prepare_new(entity)
                 faults = self._validator.errors(entity, f"{number}.")
                 if not faults:
@@ -175,11 +180,12 @@ class Services(Generic[E]):
             if version is not None and entity.version != version:
                 raise ConcurrencyError(self.spec.qualified, id)
             self._check_rows("delete", entity)
-            self._run_hooks("before_delete", entity)
-            gone = {name: (value, None) for name, (_, value) in _values_set(entity).items()}
-            self.repository.delete(entity)
-            self._run_hooks("after_delete", entity)
-            self._publish([self._event(entity, "deleted", gone)])
+            with self._around("around_delete", entity):
+                self._run_hooks("before_delete", entity)
+                gone = {name: (value, None) for name, (_, value) in _values_set(entity).items()}
+                self.repository.delete(entity)
+                self._run_hooks("after_delete", entity)
+                self._publish([self._event(entity, "deleted", gone)])
 
     def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
         """Run a declared action; see ``IDomainService``.
@@ -202,10 +208,11 @@ class Services(Generic[E]):
             given = check_parameters(
                 spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}"
             )
-            self._run_hooks(f"before_{spec.name}", entity, arguments=given)
-            spec.action.apply(entity, **given)
-            self._write(entity, before, spec.name, spec.name, given)
-            self._run_hooks(f"after_{spec.name}", entity, arguments=given)
+            with self._around(f"around_{spec.name}", entity, arguments=given):
+                self._run_hooks(f"before_{spec.name}", entity, arguments=given)
+                spec.action.apply(entity, **given)
+                self._write(entity, before, spec.name, spec.name, given)
+                self._run_hooks(f"after_{spec.name}", entity, arguments=given)
         return cast("E", entity)
 
     def possible(self, entity: E) -> tuple[str, ...]:
@@ -269,6 +276,10 @@ class Services(Generic[E]):
     def _write(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
         self._check_rows("read", before)
         self._check_rows(verb, before)
+        with self._around("around_update", entity, before):
+            self._change(entity, before, verb, name, given)
+
+    def _change(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
         self._run_hooks("before_update", entity, before)
         self._validator.check(entity)
         changed = changes(entity)
@@ -324,6 +335,17 @@ class Services(Generic[E]):
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.context.pipelines.hooks.run(event, self.model, self.context.scope, entity, before, arguments)
+
+    def _around(
+        self,
+        event: str,
+        entity: Any,
+        before: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> AbstractContextManager[None]:
+        return self.context.pipelines.hooks.around(
+            event, self.model, self.context.scope, entity, before, arguments
+        )
 
     def _event(
         self,

@@ -8,6 +8,7 @@ from prefiq.plugins.entry_points import GROUP, installed_apps
 from prefiq.plugins.hookspecs import hookimpl
 from prefiq.plugins.host import Host, replace_from_settings
 from prefiq.plugins.loading import load_object
+from prefiq.plugins.lock import LockedApp, read_lock
 from prefiq.plugins.provider_base import ProviderBase
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "Discovery",
     "Host",
     "LoadedModule",
+    "LockedApp",
     "ProviderBase",
     "discover",
     "hookimpl",
     "installed_apps",
     "load_object",
+    "read_lock",
     "replace_from_settings",
 ]

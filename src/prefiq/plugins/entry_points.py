@@ -5,7 +5,7 @@ files of the listed apps are as they were; ``index_file`` says what is trusted o
 """
 
 # A path object costs more than what is done with it here, thousands of times.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH117, PTH123, PTH208
+# ruff: noqa: PTH112, PTH113, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ __all__ = [
     "ModuleFault",
     "ModuleListedTwice",
     "ModuleNotInstalled",
+    "NoSuchModel",
     "NotAProvider",
     "NotLocked",
     "ProviderMisdeclared",
@@ -336,6 +337,10 @@ class HookUnusable(ModuleFault):
     def where(self) -> str:  # type: ignore[override]
         """The module, its package and the line."""
         return super().where + (f", {self.source}" if self.source else "")
+
+
+class NoSuchModel(HookUnusable):
+    """A hook is for a model that no listed module declares."""
 
 
 class UnknownDisabled(ModuleFault):

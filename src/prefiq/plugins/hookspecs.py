@@ -7,7 +7,7 @@ implementations become one tuple per (event, model), so nothing is broadcast whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 import pluggy
@@ -30,6 +30,10 @@ MODEL_HOOKS = (
     "prefiq_after_delete",
     "prefiq_before_action",
     "prefiq_after_action",
+    "prefiq_around_create",
+    "prefiq_around_update",
+    "prefiq_around_delete",
+    "prefiq_around_action",
 )
 
 
@@ -99,3 +103,23 @@ class Hookspecs:
         self, entity: Any, action: str, arguments: Mapping[str, Any], scope: Scope
     ) -> None:
         """In the transaction, after the outcome of an action was stored."""
+
+    @hookspec
+    def prefiq_around_create(self, entity: Any, scope: Scope) -> Generator[None, Any, Any]:  # type: ignore[empty-body]
+        """In the transaction, around a creation with its hooks: a wrapper that yields once."""
+
+    @hookspec
+    def prefiq_around_update(  # type: ignore[empty-body]
+        self, entity: Any, before: Any, scope: Scope
+    ) -> Generator[None, Any, Any]:
+        """In the transaction, around a change with its hooks, also that of an action: a wrapper that yields once."""
+
+    @hookspec
+    def prefiq_around_delete(self, entity: Any, scope: Scope) -> Generator[None, Any, Any]:  # type: ignore[empty-body]
+        """In the transaction, around a deletion with its hooks: a wrapper that yields once."""
+
+    @hookspec
+    def prefiq_around_action(  # type: ignore[empty-body]
+        self, entity: Any, action: str, arguments: Mapping[str, Any], scope: Scope
+    ) -> Generator[None, Any, Any]:
+        """In the transaction, around an action with all its hooks: a wrapper that yields once."""

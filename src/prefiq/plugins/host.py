@@ -11,9 +11,10 @@ import pluggy
 
 from prefiq.container import Binder, Binding, Container, parameters_of, replace
 from prefiq.errors import Faults, PrefiqError
+from prefiq.foundation.events import Subscriber, compile_subscriber, subscriptions_of
 from prefiq.foundation.hooks import CompiledHook, HookTable, compile_hook, marks_of
 from prefiq.plugins.discovery import LoadedModule, discover
-from prefiq.plugins.errors import HookUnusable, UnknownDisabled, UnknownHook
+from prefiq.plugins.errors import HookUnusable, NoSuchModel, UnknownDisabled, UnknownHook
 from prefiq.plugins.hookspecs import MODEL_HOOKS, PROJECT
 from prefiq.plugins.loading import Step, failed, load_object
 from prefiq.plugins.manager import FunctionHook, ModelHook, PluginManager, ProviderHooks
@@ -31,24 +32,39 @@ class Host:
     Args:
         modules: In order.
         disable: Names of hooks that are switched off, ``<module>.<function>``.
+        faults: Receives what is wrong with hooks; raised together where left out.
 
     Raises:
         Faults: A hook cannot be used or does not exist.
     """
 
-    def __init__(self, modules: Iterable[LoadedModule], *, disable: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        modules: Iterable[LoadedModule],
+        *,
+        disable: Collection[str] = (),
+        faults: list[PrefiqError] | None = None,
+    ) -> None:
         self.modules = tuple(modules)
         self.manager = PluginManager()
         self.disabled = frozenset(disable)
         self.hook_names: set[str] = set()
-        faults: list[PrefiqError] = []
+        wrong: list[PrefiqError] = []
         for module in self.modules:
             self.manager.register(ProviderHooks(module), module.name)
             # pluggy calls the last registered first; within a module the order is as written.
             for function in reversed(module.provider.hooks):
-                self._register(module, function, faults)
-        faults.extend(self._unknown_hooks())
-        _raise(faults)
+                self._register(module, function, wrong)
+        self.hook_names.update(
+            _name_and_source(module, function)[0]
+            for module in self.modules
+            for function in module.provider.subscribers
+        )
+        wrong.extend(self._unknown_hooks())
+        if faults is None:
+            _raise(wrong)
+        else:
+            faults.extend(wrong)
 
     @classmethod
     def load(
@@ -70,12 +86,8 @@ class Host:
         """
         found = discover(apps, builtin=builtin)
         faults = list(found.faults)
-        try:
-            host = cls(found.modules, disable=disable)
-        except Faults as more:
-            faults.extend(more.exceptions)  # type: ignore[arg-type]
-        if faults:
-            _raise(faults)
+        host = cls(found.modules, disable=disable, faults=faults)
+        _raise(faults)
         return host
 
     def __getitem__(self, name: str) -> LoadedModule:
@@ -171,6 +183,7 @@ class Host:
         *,
         wait: Callable[[Any], object] | None = None,
         faults: list[PrefiqError] | None = None,
+        slow: float = 0.0,
     ) -> HookTable:
         """The model hooks as one tuple per (event, model), in pluggy's order.
 
@@ -180,6 +193,7 @@ class Host:
             wait: What runs the coroutine of an ``async def`` hook to its end; None in sync mode, where
                 such a hook is a fault.
             faults: Receives what cannot be used; raised together where left out.
+            slow: Seconds after which a run is logged; 0 for never.
         """
         deriving: dict[type, list[type]] = {}
         for model in models:
@@ -193,7 +207,7 @@ class Host:
                     hook = implementation.plugin
                     if not isinstance(hook, ModelHook):
                         continue
-                    compiled = self._compile(hook, container, wait, wrong)
+                    compiled = self._compile(hook, container, wait, slow, wrong)
                     reached = deriving.get(hook.mark.model, [])
                     if not reached:
                         wrong.append(_no_model(hook))
@@ -210,24 +224,26 @@ class Host:
         hook: ModelHook,
         container: Container,
         wait: Callable[[Any], object] | None,
+        slow: float,
         faults: list[PrefiqError],
     ) -> CompiledHook | None:
         module, mark = hook.module, hook.mark
-        parameters = [parameter.name for parameter in parameters_of(hook.function)]
-        why = advice = ""
-        waits = inspect.iscoroutinefunction(inspect.unwrap(hook.function))
-        if not parameters:
-            why, advice = "it takes no entity", "give it a first parameter"
-        elif waits and wait is None:
-            why, advice = "it is async, and DB_MODE is sync", "write a plain def; it works in both modes"
+        names = [parameter.name for parameter in parameters_of(hook.function)]
+        generates = inspect.isgeneratorfunction(inspect.unwrap(hook.function))
+        why, advice = _uncallable(hook.function, "entity", may_wait=wait is not None and not mark.wraps)
+        if not why and mark.wraps and not generates:
+            why, advice = "it wraps and does not yield", "write a generator function that yields once"
+        elif not why and generates and not mark.wraps:
+            why = "it yields, so nothing of it would run"
+            advice = f"mark it with on.around{'' if mark.action else '_' + mark.event.partition('_')[2]}"
         if why:
             faults.append(HookUnusable(module.name, module.package, hook.name, why, advice, hook.source))
             return None
         offered = {"arguments"} if mark.action else {"before"} if mark.event.endswith("_update") else set()
-        given = frozenset(offered.intersection(parameters[1:]))
+        given = frozenset(offered.intersection(names[1:]))
         try:
             injected = container.injections(
-                hook.function, given={parameters[0], *given}, module=module.name, source=hook.source
+                hook.function, given={names[0], *given}, module=module.name, source=hook.source
             )
         except Faults as found:
             faults.extend(found.exceptions)  # type: ignore[arg-type]
@@ -239,13 +255,55 @@ class Host:
             source=hook.source,
             injected=injected,
             given=given,
-            wait=wait if waits else None,
+            wait=wait if _waits(hook.function) else None,
+            slow=slow,
         )
 
+    def subscribers(
+        self,
+        container: Container,
+        *,
+        wait: Callable[[Any], object] | None = None,
+        faults: list[PrefiqError] | None = None,
+        slow: float = 0.0,
+    ) -> list[Subscriber]:
+        """The functions that listen to events, in module order, without those that are disabled.
+
+        Args:
+            container: Says what they can be given.
+            wait: As for ``model_hooks``.
+            faults: Receives what cannot be used; raised together where left out.
+            slow: Seconds after which a run is logged; 0 for never.
+        """
+        found: list[Subscriber] = []
+        with _Together(faults) as wrong:
+            for module in self.modules:
+                for function in module.provider.subscribers:
+                    name, source = _name_and_source(module, function)
+                    if name in self.disabled:
+                        continue
+                    why, advice = _uncallable(function, "event", may_wait=wait is not None)
+                    if not subscriptions_of(function):
+                        why, advice = "it is not marked", "mark it with subscribe(Event)"
+                    if why:
+                        wrong.append(HookUnusable(module.name, module.package, name, why, advice, source))
+                        continue
+                    first = parameters_of(function)[0].name
+                    try:
+                        injected = container.injections(
+                            function, given={first}, module=module.name, source=source
+                        )
+                    except Faults as missing:
+                        wrong.extend(missing.exceptions)  # type: ignore[arg-type]
+                        continue
+                    waiting = wait if _waits(function) else None
+                    found.append(
+                        compile_subscriber(function, name=name, injected=injected, wait=waiting, slow=slow)
+                    )
+        return found
+
     def _register(self, module: LoadedModule, function: Any, faults: list[PrefiqError]) -> None:
-        name = f"{module.name}.{getattr(function, '__name__', function)}"
-        code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
-        source = f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+        name, source = _name_and_source(module, function)
         marks = marks_of(function)
         plugins: list[Any] = [ModelHook(module, name, function, mark, source) for mark in marks]
         options = getattr(function, f"{PROJECT}_impl", None) or {}
@@ -253,7 +311,7 @@ class Host:
             plugins = [FunctionHook(module, function)]
         why = advice = ""
         if options.get("wrapper") or options.get("hookwrapper"):
-            why, advice = "wrappers are not called here", "write a plain function, or decorate the contract"
+            why, advice = "wrappers are not called here", "use on.around_create(Model) or the like"
         elif options and (options.get("specname") or function.__name__) in MODEL_HOOKS:
             why, advice = (
                 "it would not be routed by model",
@@ -351,9 +409,38 @@ def _raise(faults: list[PrefiqError]) -> None:
         raise Faults("The application cannot start", faults)
 
 
-def _no_model(hook: ModelHook) -> HookUnusable:
+def _name_and_source(module: LoadedModule, function: Any) -> tuple[str, str]:
+    name = getattr(function, "__name__", None)
+    code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
+    source = f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+    return f"{module.name}.{name if isinstance(name, str) else type(function).__name__}", source
+
+
+def _waits(function: Any) -> bool:
+    return inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _uncallable(function: Any, given: str, *, may_wait: bool) -> tuple[str, str]:
+    """Why a hook or subscriber could not be called, and what to write; empty where it can."""
+    plain = inspect.unwrap(function) if callable(function) else None
+    if plain is None:
+        return "it cannot be called", "list functions"
+    if inspect.isasyncgenfunction(plain):
+        return "it is an async generator", "write a plain def"
+    if _waits(function) and not may_wait:
+        return "it is async, and DB_MODE is sync", "write a plain def; it works in both modes"
+    taken = list(inspect.signature(function).parameters.values())
+    kinds = inspect.Parameter
+    if not taken or taken[0].kind not in {kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD}:
+        return f"it takes no {given}", "give it a first parameter"
+    if any(parameter.kind is kinds.POSITIONAL_ONLY for parameter in taken[1:]):
+        return "a parameter behind the first cannot be given by name", "remove the / from its parameters"
+    return "", ""
+
+
+def _no_model(hook: ModelHook) -> NoSuchModel:
     module = hook.module
-    return HookUnusable(
+    return NoSuchModel(
         module.name,
         module.package,
         hook.name,

@@ -6,7 +6,7 @@ holds decides what is imported.  Anything else counts as not there, and failing 
 """
 
 # A path object costs more than what is done with it here, thousands of times.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH112, PTH113, PTH116, PTH117, PTH123, PTH208
+# ruff: noqa: PTH103, PTH105, PTH108, PTH117
 
 from __future__ import annotations
 

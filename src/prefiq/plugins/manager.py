@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
@@ -132,9 +132,10 @@ class ModelHook:
         self.source = source
         self.compiled: CompiledHook | None = None
         shape = "act" if mark.action else "change" if mark.event.endswith("_update") else "write"
-        self.offers = frozenset({shape})
+        self.offers = frozenset({f"{shape}_around" if mark.wraps else shape})
         self.options = {
             **OPTIONS,
+            "wrapper": mark.wraps,
             "tryfirst": mark.place == "first",
             "trylast": mark.place == "last",
             "specname": self.hook,
@@ -158,6 +159,30 @@ class ModelHook:
         """Likewise, for an action."""
         if action == self.mark.action:
             self._run(scope, entity, None, arguments)
+
+    def write_around(self, entity: Any, scope: Scope) -> Generator[None, Any, Any]:
+        """Likewise, for a wrapper."""
+        return (yield from self._wrap(scope, entity))
+
+    def change_around(self, entity: Any, before: Any, scope: Scope) -> Generator[None, Any, Any]:
+        """Likewise, for a wrapper of an update."""
+        return (yield from self._wrap(scope, entity, before))
+
+    def act_around(
+        self, entity: Any, action: str, arguments: Mapping[str, Any], scope: Scope
+    ) -> Generator[None, Any, Any]:
+        """Likewise, for a wrapper of an action."""
+        if action != self.mark.action:
+            return (yield)
+        return (yield from self._wrap(scope, entity, None, arguments))
+
+    def _wrap(self, scope: Scope, entity: Any, *more: Any) -> Generator[None, Any, Any]:
+        if self.compiled is None or not isinstance(entity, self.mark.model):
+            return (yield)
+        before, arguments = (*more, None, None)[:2]
+        outcome: Any = self.compiled.call(scope, entity, before, arguments)
+        yield from outcome
+        return []
 
     def _run(self, scope: Scope, entity: Any, *more: Any) -> None:
         if self.compiled is None:

@@ -33,6 +33,7 @@ _MODELS = """\
 
 A function marked with one of these and listed in a provider's `hooks` runs for that model, and for every model that derives from it.
 Its first parameter is the entity.
+One marked `around_…` is a generator function that yields once, for everything that happens in between.
 Hooks on updates may take `before`, the entity as it was; hooks on actions may take `arguments`, what the action was given.
 Every other parameter is resolved in the scope by its annotation.
 `place="first"` or `place="last"` moves one out of module order.
@@ -76,11 +77,11 @@ def _attribute(name: str) -> str:
 
 
 def _argument(name: str) -> str:
-    return "Project.close" if name in {"before", "after"} else "Project"
+    return "Project.close" if name in {"before", "after", "around"} else "Project"
 
 
 def _spec(mark: str) -> str:
-    return f"prefiq_{mark}_action" if mark in {"before", "after"} else f"prefiq_{mark}"
+    return f"prefiq_{mark}_action" if mark in {"before", "after", "around"} else f"prefiq_{mark}"
 
 
 def _says(cls: type, name: str) -> str:

@@ -88,10 +88,13 @@ def test_every_model_event_has_a_hookspec() -> None:
         "after_update",
         "before_delete",
         "after_delete",
+        "around_create",
+        "around_update",
+        "around_delete",
     ):
         mark = getattr(on, event)(int)(lambda entity: None).__prefiq_hooks__[0]
         reached.add(ModelHook(owner, "a.f", print, mark, "").hook)
-    for moment in ("before", "after"):
+    for moment in ("before", "after", "around"):
         mark = getattr(on, moment)(Close)(lambda entity: None).__prefiq_hooks__[0]
         reached.add(ModelHook(owner, "a.f", print, mark, "").hook)
     assert reached == set(MODEL_HOOKS)
