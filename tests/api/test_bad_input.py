@@ -91,62 +91,69 @@ def test_values_of_every_kind_in_every_field(api, field):
             assert found == created.json()
 
 
-@pytest.mark.parametrize("value", [v for v in VALUES if isinstance(v, str) and len(v) < 1000], ids=lambda v: ascii(v)[:20])
-def test_values_of_every_kind_in_the_query(api, value):
+PARAMETERS = [
+    "code", "code.contains", "code.in", "budget.gt", "starts", "due.lte", "effort", "ratio", "urgent", "stage",
+    "note.startswith", "id", "id.in", "limit", "offset", "cursor", "sort", "fields", "count", "q", "zz", "budget.isnull",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_values_of_every_kind_in_the_query(api, name):
     """Filters, paging, sort and search take what they declare and refuse the rest."""
     api.project()
-    for name in ("code", "code.contains", "code.in", "budget.gt", "starts", "due.lte", "effort", "ratio", "urgent", "stage",
-                 "note.startswith", "id", "id.in", "limit", "offset", "cursor", "sort", "fields", "count", "q", "zz", "budget.isnull"):  # fmt: skip
-        check(api.get("/projects", params={name: value}))
-    check(api.get("/tasks", params={"include": value}))
+    for value in VALUES:
+        if isinstance(value, str) and len(value) < 1000:
+            check(api.get("/projects", params={name: value}))
+            check(api.get("/tasks", params={"include": value, name: value}))
 
 
-@pytest.mark.parametrize(
-    "value", ["%00", "%ff", "..%2f..", "%2e%2e", "*", "a b", UUID + "%0a", "%F0%9F%98%80", "'", '"', "<x>"]
-)
-def test_paths_of_every_kind(api, value):
+ODD_PARTS = ["%00", "%ff", "..%2f..", "%2e%2e", "*", "a b", UUID + "%0a", "%F0%9F%98%80", "'", '"', "<x>"]
+
+
+def test_paths_of_every_kind(api):
     """What is no id is the id of nothing, wherever it stands."""
-    for path in (
-        f"/projects/{value}",
-        f"/projects/{value}/history",
-        f"/{value}",
-        f"/projects/{UUID}/{value}",
-    ):
-        for method in ("GET", "POST", "PATCH", "DELETE"):
-            answer = api.request(method, path)
-            check(answer)
-            assert answer.status_code in {403, 404, 405, 415}
+    for value in ODD_PARTS:
+        for path in (
+            f"/projects/{value}",
+            f"/projects/{value}/history",
+            f"/{value}",
+            f"/projects/{UUID}/{value}",
+        ):
+            for method in ("GET", "POST", "PATCH", "DELETE"):
+                answer = api.request(method, path)
+                check(answer)
+                assert answer.status_code in {403, 404, 405, 415}
+
+
+ODD_FIELDS = [
+    "",
+    " ",
+    "*",
+    '"',
+    '""',
+    '"1',
+    "W/",
+    ",,,",
+    '"' + "9" * 400 + '"',
+    "\x7f",
+    "é",
+    "a" * 8200,
+    "Bearer",
+    "null",
+]
 
 
 @pytest.mark.parametrize(
     "name", ["If-Match", "If-None-Match", "Prefiq-Tenant", "X-Request-Id", "Content-Type", "Authorization"]
 )
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        " ",
-        "*",
-        '"',
-        '""',
-        '"1',
-        "W/",
-        ",,,",
-        '"' + "9" * 400 + '"',
-        "\x7f",
-        "é",
-        "a" * 8200,
-        "Bearer",
-        "null",
-    ],
-)
-def test_header_fields_of_every_kind(api, name, value):
+def test_header_fields_of_every_kind(api, name):
     """Odd values of fields that mean something."""
     one = f"/projects/{api.project()['id']}"
-    for method, path, body in (
-        ("GET", one, None),
-        ("PATCH", one, b"{}"),
-        ("DELETE", f"/projects/{UUID}", None),
-    ):
+    for value in ODD_FIELDS:
         headers = {"Content-Type": "application/json", name: value.encode("utf-8")}
-        check(api.request(method, path, headers=headers, content=body))
+        for method, path, body in (
+            ("GET", one, None),
+            ("PATCH", one, b"{}"),
+            ("DELETE", f"/projects/{UUID}", None),
+        ):
+            check(api.request(method, path, headers=headers, content=body))
