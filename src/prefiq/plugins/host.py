@@ -230,7 +230,7 @@ class Host:
         module, mark = hook.module, hook.mark
         names = [parameter.name for parameter in parameters_of(hook.function)]
         generates = inspect.isgeneratorfunction(inspect.unwrap(hook.function))
-        why, advice = _uncallable(hook.function, "entity", may_wait=wait is not None and not mark.wraps)
+        why, advice = _uncallable(hook.function, "entity", may_wait=wait is not None)
         if not why and mark.wraps and not generates:
             why, advice = "it wraps and does not yield", "write a generator function that yields once"
         elif not why and generates and not mark.wraps:

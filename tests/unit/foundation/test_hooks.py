@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
 from prefiq.contracts import Bound, Scope
-from prefiq.foundation.hooks import HookMark, HookTable, compile_hook, marks_of, on
+from prefiq.foundation.hooks import CompiledHook, HookMark, HookTable, compile_hook, marks_of, on
 
 
 class Task:
@@ -94,3 +98,133 @@ def test_contracts_are_resolved_in_the_scope_that_runs(scope: Scope) -> None:
     )
     compiled(scope, Task(), "old")
     assert seen == [int, None, "old", {}]
+
+
+def wrapper(name: str, seen: list[object], body: Callable[..., Any] | None = None) -> CompiledHook:
+    """A compiled wrapper that writes down what happens to it."""
+
+    def around(task: Task) -> Iterator[None]:
+        seen.append(f"{name} begins")
+        try:
+            seen.append((name, (yield)))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is written down
+            seen.append(f"{name} sees {type(error).__name__}")
+            if body is not None:
+                body(error)
+        else:
+            if body is not None:
+                body(None)
+        finally:
+            seen.append(f"{name} ends")
+
+    return compile_hook(around, name=f"app.{name}", mark=HookMark("around_create", Task))
+
+
+def table_of(*hooks: CompiledHook) -> HookTable:
+    return HookTable({("around_create", Task): hooks})
+
+
+def test_wrappers_stand_around_a_block(scope: Scope) -> None:
+    """The first is outermost; ``yield`` gives the entity; without wrappers the block stands alone."""
+    seen: list[object] = []
+    task = Task()
+    table = table_of(wrapper("outer", seen), wrapper("inner", seen))
+    with table.around("around_create", Task, scope, task):
+        seen.append("body")
+    assert seen == [
+        "outer begins",
+        "inner begins",
+        "body",
+        ("inner", task),
+        "inner ends",
+        ("outer", task),
+        "outer ends",
+    ]
+    with table.around("around_delete", Task, scope, task) as nothing:
+        assert nothing is None
+    assert len(seen) == 7
+
+
+def test_what_failed_stays_failed(scope: Scope) -> None:
+    """Every wrapper sees the failure, and one that keeps it to itself changes nothing."""
+    seen: list[object] = []
+    table = table_of(wrapper("outer", seen), wrapper("inner", seen))
+    with pytest.raises(ZeroDivisionError), table.around("around_create", Task, scope, Task()):
+        raise ZeroDivisionError
+    assert seen == [
+        "outer begins",
+        "inner begins",
+        "inner sees ZeroDivisionError",
+        "inner ends",
+        "outer sees ZeroDivisionError",
+        "outer ends",
+    ]
+
+
+def test_wrapper_may_raise_something_else(scope: Scope) -> None:
+    """The wrappers further out and the caller see that; so also where only a wrapper fails, after the block."""
+
+    def instead(error: Exception | None) -> None:
+        raise LookupError from error
+
+    for fails in (True, False):
+        seen: list[object] = []
+        table = table_of(wrapper("outer", seen), wrapper("inner", seen, instead))
+        with pytest.raises(LookupError), table.around("around_create", Task, scope, Task()):
+            _ = 1 / (0 if fails else 1)
+        assert seen[-2:] == ["outer sees LookupError", "outer ends"]
+
+
+def test_wrapper_that_cannot_begin_ends_those_before_it(scope: Scope) -> None:
+    """What it raises reaches them, and the block does not run."""
+    seen: list[object] = []
+
+    def refuse(task: Task) -> Iterator[None]:
+        raise LookupError
+        yield
+
+    hook = compile_hook(refuse, name="app.refuse", mark=HookMark("around_create", Task))
+    with (
+        pytest.raises(LookupError),
+        table_of(wrapper("outer", seen), hook).around("around_create", Task, scope, Task()),
+    ):
+        seen.append("body")
+    assert seen == ["outer begins", "outer sees LookupError", "outer ends"]
+
+
+@pytest.mark.parametrize(("times", "says"), [(0, "ended without a yield"), (2, "yielded twice")])
+def test_wrapper_yields_once(scope: Scope, times: int, says: str) -> None:
+    """Anything else is a mistake that names the hook; the wrappers around it still end."""
+    seen: list[object] = []
+
+    def around(task: Task) -> Iterator[None]:
+        for _ in range(times):
+            yield
+
+    hook = compile_hook(around, name="app.odd", mark=HookMark("around_create", Task))
+    with (
+        pytest.raises(RuntimeError, match=f"the hook app.odd {says}"),
+        table_of(wrapper("outer", seen), hook).around("around_create", Task, scope, Task()),
+    ):
+        pass
+    assert seen[-2:] == ["outer sees RuntimeError", "outer ends"]
+
+
+def test_slow_hook_is_logged_where_asked(scope: Scope, caplog: pytest.LogCaptureFixture) -> None:
+    """By name, event and model; also one that raises; without a limit nothing is measured."""
+
+    def fine(task: Task) -> None: ...
+
+    def fails(task: Task) -> None:
+        raise ValueError
+
+    mark = HookMark("before_create", Task)
+    with caplog.at_level(logging.WARNING):
+        compile_hook(fine, name="app.fine", mark=mark)(scope, Task())
+        compile_hook(fine, name="app.fine", mark=mark, slow=60)(scope, Task())
+        assert caplog.records == []
+        with pytest.raises(ValueError):
+            compile_hook(fails, name="app.fails", mark=mark, slow=1e-9)(scope, Task())
+    (record,) = caplog.records
+    assert record.name == "prefiq.hooks"
+    assert record.getMessage().startswith("slow hook app.fails (before_create Task): 0.")

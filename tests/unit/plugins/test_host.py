@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -12,6 +12,7 @@ from prefiq.container import Binder, Container, compose
 from prefiq.container.errors import MissingBinding, UnknownReplacement
 from prefiq.contracts import Bound, IDomain, Scope
 from prefiq.errors import Faults, PrefiqError
+from prefiq.foundation.events import subscribe
 from prefiq.foundation.hooks import on
 from prefiq.plugins import Host, LoadedModule, ProviderBase, hookimpl, replace_from_settings
 from prefiq.plugins.errors import BadReference, HookUnusable, ModuleFailed, UnknownDisabled, UnknownHook
@@ -299,6 +300,170 @@ def test_async_hook_is_waited_for(container: Container, scope: Scope) -> None:
     task = Task()
     table.run("after_create", Task, scope, task)
     assert task.log == ["ran"]
+
+
+def test_wrappers_are_routed_and_ordered(container: Container, scope: Scope) -> None:
+    """The module that builds upon another wraps it; ``place="first"`` is outermost; pluggy's call agrees."""
+
+    def around(name: str, **place: Any) -> Any:
+        def run(task: Task, clock: IClock) -> Iterator[None]:
+            task.log.append(f"{name} {clock.now()}")
+            yield
+            task.log.append(f"{name} ends")
+
+        run.__name__ = name
+        return on.around_create(Task, **place)(run)
+
+    base = module("base", hooks=(around("a"), around("last", place="last")))
+    upper = module("upper", hooks=(around("b"),))
+    early = module("early", hooks=(around("first", place="first"),))
+    host = Host([early, base, upper])
+    table = host.model_hooks([Task, Note], container)
+    task = Task()
+    with table.around("around_create", Task, scope, task):
+        task.log.append("body")
+    begins = ["first 7", "b 7", "a 7", "last 7"]
+    ends = ["last ends", "a ends", "b ends", "first ends"]
+    assert task.log == [*begins, "body", *ends]
+    task = Task()
+    host.manager.hook.prefiq_around_create(entity=task, scope=scope)
+    host.manager.hook.prefiq_around_create(entity=Mixin(), scope=scope)
+    assert task.log == [*begins, *ends]
+
+
+def test_wrapper_of_an_action_or_update_gets_what_hooks_get(container: Container, scope: Scope) -> None:
+    """``before`` and ``arguments`` by name; pluggy's own call tells actions apart."""
+
+    @on.around_update(Task)
+    def change(task: Task, before: Task) -> Iterator[None]:
+        task.log.append(before)
+        yield
+
+    @on.around(Close)  # type: ignore[arg-type]
+    def close(task: Task, arguments: dict[str, Any]) -> Iterator[None]:
+        task.log.append(arguments)
+        yield
+
+    host = Host([module("a", hooks=(change, close))])
+    table = host.model_hooks([Task], container)
+    task, old = Task(), Task()
+    with table.around("around_update", Task, scope, task, old):
+        pass
+    with table.around("around_close", Task, scope, task, arguments={"reason": "x"}):
+        pass
+    assert task.log == [old, {"reason": "x"}]
+    call = host.manager.hook.prefiq_around_action
+    for action in ("open", "close"):
+        call(entity=task, action=action, arguments={"by": action}, scope=scope)
+    host.manager.hook.prefiq_around_update(entity=task, before=old, scope=scope)
+    assert task.log[2:] == [{"by": "close"}, old]
+
+
+def test_yielding_and_wrapping_belong_together(container: Container) -> None:
+    """A plain function does not wrap, and a hook that yields would do nothing; what cannot be called is named."""
+
+    @on.around_create(Task)
+    def plain(task: Task) -> None: ...
+
+    @on.before_create(Task)
+    def yields(task: Task) -> Iterator[None]:
+        yield
+
+    @on.before(Close)  # type: ignore[arg-type]
+    def acting(task: Task) -> Iterator[None]:
+        yield
+
+    @on.after_create(Task)
+    async def streams(task: Task) -> Any:
+        yield
+
+    @on.around_create(Task)
+    async def waits(task: Task) -> None: ...
+
+    @on.after_create(Task)
+    def nothing() -> None: ...
+
+    @on.after_create(Task)
+    def by_place(task: Task, clock: IClock, /) -> None: ...
+
+    hooks = (plain, yields, acting, streams, waits, nothing, by_place)
+    faults: list[PrefiqError] = []
+    Host([module("a", hooks=hooks)]).model_hooks([Task], container, faults=faults, wait=print)
+    assert sorted((f.hook, f.why, f.fix) for f in faults if isinstance(f, HookUnusable)) == [
+        ("a.acting", "it yields, so nothing of it would run", "mark it with on.around"),
+        (
+            "a.by_place",
+            "a parameter behind the first cannot be given by name",
+            "remove the / from its parameters",
+        ),
+        ("a.nothing", "it takes no entity", "give it a first parameter"),
+        ("a.plain", "it wraps and does not yield", "write a generator function that yields once"),
+        ("a.streams", "it is an async generator", "write a plain def"),
+        ("a.waits", "it wraps and does not yield", "write a generator function that yields once"),
+        ("a.yields", "it yields, so nothing of it would run", "mark it with on.around_create"),
+    ]
+
+
+class Shipped:
+    pass
+
+
+def test_subscribers_are_compiled_in_module_order(container: Container, scope: Scope) -> None:
+    """Their parameters are contracts of the container; a disabled one is left out."""
+    seen: list[Any] = []
+
+    @subscribe(Shipped)
+    def first(event: Shipped, clock: IClock, scope: Scope) -> None:
+        seen.append((event, clock.now(), scope))
+
+    @subscribe(Shipped)
+    def second(event: Shipped) -> None:
+        seen.append("second")
+
+    modules = [module("a", subscribers=(first,)), module("b", subscribers=(second, first))]
+    host = Host(modules, disable=["b.first"])
+    assert host.unknown_disabled() == []
+    found = host.subscribers(container)
+    assert [one.name for one in found] == ["a.first", "b.second"]
+    event = Shipped()
+    for one in found:
+        one.call(scope, event)
+    assert seen == [(event, 7, scope), "second"]
+
+
+def test_unusable_subscribers_are_named_together(container: Container) -> None:
+    """Unmarked, async, without a parameter, or asking for what nobody binds or can be read."""
+
+    def unmarked(event: Shipped) -> None: ...
+
+    @subscribe(Shipped)
+    async def later(event: Shipped) -> None: ...
+
+    @subscribe(Shipped)
+    def nothing() -> None: ...
+
+    @subscribe(Shipped)
+    def missing(event: Shipped, store: IDomain[Task]) -> None: ...
+
+    @subscribe(Shipped)
+    def unreadable(event: Shipped, price: Decimal) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    functions = (unmarked, later, nothing, missing, unreadable, 7)
+    host = Host([module("a", subscribers=functions)])
+    faults: list[PrefiqError] = []
+    assert host.subscribers(container, faults=faults) == []
+    assert sorted((f.hook, f.why) for f in faults if isinstance(f, HookUnusable)) == [
+        ("a.int", "it is not marked"),
+        ("a.later", "it is async, and DB_MODE is sync"),
+        ("a.nothing", "it takes no event"),
+        ("a.unmarked", "it is not marked"),
+    ]
+    assert sorted(type(f).__name__ for f in faults) == ["HookUnusable"] * 4 + [
+        "MissingBinding",
+        "UnreadableParameter",
+    ]
+    with pytest.raises(Faults):
+        host.subscribers(container)
 
 
 def test_disabled_hook_does_not_run(container: Container) -> None:
