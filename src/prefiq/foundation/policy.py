@@ -46,7 +46,10 @@ class ActorPermissions:
 
     def allows(self, permission: str, /) -> bool:
         """Whether one of the actor's patterns covers it."""
-        return any(grants(pattern, permission) for pattern in self._held)
+        for pattern in self._held:  # noqa: SIM110  `any` over a generator costs four times as much
+            if grants(pattern, permission):
+                return True
+        return False
 
     def require(self, permission: str, /) -> None:
         """Nothing, or ``Forbidden``."""
