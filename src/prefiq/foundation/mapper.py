@@ -62,6 +62,19 @@ class Mapper:
         """Whether a loaded entity already has its snapshot."""
         return not self.spec.children and self.load is None
 
+    def unreadable(self, rows: Sequence[Any]) -> str:
+        """Name of the first field with a value that its type cannot read, or empty."""
+        field: FieldSpec
+        for field, values in zip(self._fields.values(), zip(*rows, strict=True), strict=False):
+            load = self._engine.codec(type_of(field)).load
+            try:
+                for value in values:
+                    if value is not None or not field.nullable:
+                        load(value)
+            except Exception:  # noqa: BLE001  whatever the conversion says, this is the field
+                return field.name
+        return ""
+
     def from_values(self, values: Mapping[str, Any]) -> Any:
         """The entity of Python values by column, as statements of Core give them."""
         converted = {name: getattr(self, f"load_{name}", _same)(values[name]) for name in self._fields}

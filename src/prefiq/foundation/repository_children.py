@@ -49,7 +49,7 @@ class ChildRows:
         load = self.mapper.parent_of
         for ids in chunks(list(of_parent)):
             plan = self.plans.of_parents(len(ids))
-            rows = executor.fetch(plan.sql, plan.bind(tenant, ids))
+            rows = executor.fetch(plan, plan.bind(tenant, ids))
             for row, child in zip(rows, self.mapper.load_wide(rows), strict=True):
                 of_parent[load(row[-1])].append(child)
         for parent in parents:
@@ -64,7 +64,7 @@ class ChildRows:
         ]
         if rows:
             plan = self.plans.insert()
-            executor.write_many(plan.sql, plan.bind(tenant, rows))
+            executor.write_many(plan, plan.bind(tenant, rows))
 
     def update(self, executor: Executor, tenant: str, parent: Any, stored: tuple[Any, ...]) -> None:
         """Write what differs from the snapshot, by id and position.
@@ -76,7 +76,7 @@ class ChildRows:
         now = {child.id for child in getattr(parent, self.name)}
         for id in before.keys() - now:
             plan = self.plans.delete()
-            self._expect_one(executor.write(plan.sql, plan.bind(tenant, id, parent.id)), id)
+            self._expect_one(executor.write(plan, plan.bind(tenant, id, parent.id)), id)
         new: list[tuple[UUID, int, Any]] = []
         for position, child in enumerate(getattr(parent, self.name)):
             if child.id not in before:
@@ -87,10 +87,10 @@ class ChildRows:
             if changed or old_position != position:
                 plan = self.plans.update(changed)
                 values = plan.bind(tenant, child, parent.id, position)
-                self._expect_one(executor.write(plan.sql, values), child.id)
+                self._expect_one(executor.write(plan, values), child.id)
         if new:
             plan = self.plans.insert()
-            executor.write_many(plan.sql, plan.bind(tenant, new))
+            executor.write_many(plan, plan.bind(tenant, new))
 
     def _expect_one(self, written: int, id: UUID) -> None:
         if written != 1:

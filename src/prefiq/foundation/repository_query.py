@@ -28,7 +28,7 @@ from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal
 from prefiq.lowcode import ModelSpec
 from prefiq.sql.criteria import after_shape, shape_of
 from prefiq.sql.criteria_values import SortKey, check_after, field_of, sort_keys
-from prefiq.sql.errors import CriteriaError, DatabaseError
+from prefiq.sql.errors import CriteriaError, DatabaseError, UnreadableRow
 from prefiq.sql.executor import Executor
 from prefiq.sql.plans import ModelPlans
 from prefiq.sql.tables import Tables
@@ -143,10 +143,10 @@ class RepositoryQuery(Generic[E]):
             values = plan.bind(tenant, id)
         except _UNFIT:
             raise CriteriaError(self.spec.qualified, "id", "An id is a UUID") from None
-        rows = self._executor.fetch(plan.sql, values)
+        rows = self._executor.fetch(plan, values)
         if not rows:
             raise NotFound(self.spec.qualified, id)
-        return cast("E", self._loaded(self._parts.mapper.load_many(rows))[0])
+        return cast("E", self._entities(rows)[0])
 
     def get_by(self, field: str, value: object, /) -> E | None:
         """The entity whose unique field has this value, or None.
@@ -165,9 +165,9 @@ class RepositoryQuery(Generic[E]):
         entities: builtins.list[Any] = []
         for chunk in chunks(list(dict.fromkeys(ids))):
             plan = self._parts.plans.get_many(len(chunk))
-            rows = self._executor.fetch(plan.sql, plan.bind(tenant, chunk))
-            entities.extend(self._parts.mapper.load_many(rows))
-        return {entity.id: entity for entity in self._loaded(entities)}
+            rows = self._executor.fetch(plan, plan.bind(tenant, chunk))
+            entities.extend(self._entities(rows))
+        return {entity.id: entity for entity in entities}
 
     def list(self, page: Page = Page(), where: Criteria | None = None) -> PagedResult[E]:  # noqa: B008
         """A part of the entities that match, sorted.
@@ -184,17 +184,14 @@ class RepositoryQuery(Generic[E]):
             check_after(parts.spec, keys, page.after)
             nulls = after_shape(page.after)
         plan = parts.plans.select(shape, keys, nulls, count=page.count)
-        rows = self._executor.fetch(
-            plan.sql, plan.bind(tenant, values, page.after, page.limit + 1, page.offset)
-        )
+        rows = self._executor.fetch(plan, plan.bind(tenant, values, page.after, page.limit + 1, page.offset))
         total = None
         if page.count:  # with an offset behind the end, no row carries the total
             total = rows[0][-1] if rows else self.count(where)
         has_more = len(rows) > page.limit
         if has_more:
             rows.pop()
-        load = parts.mapper.load_wide if page.count else parts.mapper.load_many
-        items = self._loaded(load(rows))
+        items = self._entities(rows, wide=page.count)
         following = None
         if has_more:
             following = tuple(getattr(items[-1], key.field.name) for key in keys)
@@ -205,7 +202,7 @@ class RepositoryQuery(Generic[E]):
         tenant = self._tenant if self._tenant is not None else self._unbound()
         shape, values = shape_of(self.spec, where)
         plan = self._parts.plans.count(shape)
-        return int(self._executor.fetch(plan.sql, plan.bind(tenant, values))[0][0])
+        return int(self._executor.fetch(plan, plan.bind(tenant, values))[0][0])
 
     def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
         """All entities that match, in batches by id; each batch is read when it is asked for."""
@@ -271,12 +268,12 @@ class RepositoryQuery(Generic[E]):
         try:
             if parts.children:
                 with self._executor.tx():
-                    self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
+                    self._executor.write(plan, plan.bind(tenant, (entity,))[0])
                     for child in parts.children:
                         child.insert(self._executor, tenant, (entity,))
                     self._stored(entity, 1)
             else:
-                self._executor.write(plan.sql, plan.bind(tenant, (entity,))[0])
+                self._executor.write(plan, plan.bind(tenant, (entity,))[0])
                 self._stored(entity, 1)
         except _EXPLAINED as error:
             explained = self._explained(error, (entity,))
@@ -299,7 +296,7 @@ class RepositoryQuery(Generic[E]):
         plan = parts.plans.insert()
         try:
             with self._executor.tx():
-                self._executor.write_many(plan.sql, plan.bind(tenant, entities))
+                self._executor.write_many(plan, plan.bind(tenant, entities))
                 for child in parts.children:
                     child.insert(self._executor, tenant, entities)
                 restore_on_rollback(self._executor, entities)
@@ -368,7 +365,7 @@ class RepositoryQuery(Generic[E]):
 
     def _write_changes(self, tenant: str, entity: Any, columns: tuple[str, ...]) -> None:
         plan = self._parts.plans.update(columns)
-        if self._executor.write(plan.sql, plan.bind(tenant, entity, entity.version)) != 1:
+        if self._executor.write(plan, plan.bind(tenant, entity, entity.version)) != 1:
             raise ConcurrencyError(self.spec.qualified, entity.id)
 
     def delete(self, entity: E, /) -> None:
@@ -392,13 +389,11 @@ class RepositoryQuery(Generic[E]):
         parts = self._parts
         if parts.spec.soft_delete:
             plan = parts.plans.hide()
-            written = self._executor.write(
-                plan.sql, plan.bind(tenant, row.id, row.version, datetime.now(UTC))
-            )
+            written = self._executor.write(plan, plan.bind(tenant, row.id, row.version, datetime.now(UTC)))
         else:
             plan = parts.plans.delete()
             values = plan.bind(tenant, row.id, row.version)
-            written = self._executor.write(plan.sql, values, parts.spec.qualified)
+            written = self._executor.write(plan, values, parts.spec.qualified)
         if written != 1:
             raise ConcurrencyError(parts.spec.qualified, row.id)
         restore_on_rollback(self._executor, (row,))
@@ -444,6 +439,15 @@ class RepositoryQuery(Generic[E]):
         entity._loaded = self._parts.mapper.snapshot(entity)
         entity._moves = []
 
+    def _entities(self, rows: builtins.list[Any], *, wide: bool = False) -> builtins.list[Any]:
+        """The entities of a plan's rows; ``wide`` for rows with a column more."""
+        mapper = self._parts.mapper
+        try:
+            entities = mapper.load_wide(rows) if wide else mapper.load_many(rows)
+        except _UNFIT as error:
+            raise UnreadableRow(self.spec.qualified, mapper.unreadable(rows)) from error
+        return entities if mapper.is_flat else self._loaded(entities)
+
     def _loaded(self, entities: builtins.list[Any]) -> builtins.list[Any]:
         """The entities with their children and snapshots."""
         parts = self._parts
@@ -472,8 +476,9 @@ class RepositoryQuery(Generic[E]):
             ids = {getattr(entity, field.name) for entity in entities} - {None} if field.ref else set()
             if ids and field.ref is not None:
                 table = self._tables[field.ref.model]
-                found = sa.select(sa.func.count()).select_from(table).where(table.c.id.in_(ids))
-                if self._executor.scalar(found) != len(ids):
+                count = sa.select(sa.func.count()).select_from(table)
+                found = (self._executor.scalar(count.where(table.c.id.in_(c))) for c in chunks(list(ids)))
+                if sum(found) != len(ids):
                     fields.append(field.name)
         return tuple(fields)
 

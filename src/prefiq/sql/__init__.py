@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         TenantChanged,
         TransactionLost,
         UnknownDatabase,
+        UnreadableRow,
     )
     from prefiq.sql.executor import Executor
     from prefiq.sql.tables import Tables
@@ -73,6 +74,7 @@ __all__ = [
     "TenantScope",
     "TransactionLost",
     "UnknownDatabase",
+    "UnreadableRow",
     "criteria_expression",
 ]
 

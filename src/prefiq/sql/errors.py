@@ -20,6 +20,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── TenantChanged             the scope changed its tenant inside a unit of work
     └── AcrossNotServed           reading across tenants is another executor's
     CriteriaError                 criteria, sort or cursor do not fit the model
+    UnreadableRow                 a stored value is none of its field's
     UnknownDatabase               no such database is configured
     EngineNotServed               the engine arrives in a later release
 """
@@ -49,6 +50,7 @@ __all__ = [
     "TenantChanged",
     "TransactionLost",
     "UnknownDatabase",
+    "UnreadableRow",
 ]
 
 
@@ -140,6 +142,24 @@ class TransactionLost(DatabaseError):
     status: ClassVar[int] = 503
     what = "The database ended the transaction; nothing of it was kept"
     fix = "repeat the whole transaction"
+
+
+class UnreadableRow(PrefiqError):
+    """A stored value is none of its field's: a state was taken out of a declaration, or the row written past it.
+
+    Args:
+        model: Qualified name.
+        field: The field meant, or empty.
+    """
+
+    code: ClassVar[str] = "PFQ411"
+
+    def __init__(self, model: str, field: str) -> None:
+        self.model = model
+        self.field = field
+        self.what = "A stored value does not fit its field's declaration"
+        self.where = f"{model}.{field}" if field else model
+        self.fix = "declare the value again, or change the rows by a migration"
 
 
 class UnknownDatabase(PrefiqError):

@@ -18,6 +18,7 @@ from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.errors import ReadOnlyTransaction, StatementRefused, TenantChanged, TransactionLost
 from prefiq.sql.faults import from_driver
+from prefiq.sql.plan import Plan
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_scope import TenantScope
 
@@ -160,9 +161,9 @@ class Executor:
                 if result in self._streams:
                     self._streams.remove(result)
 
-    # -- statements of compiled plans: driver text and driver values --------------------------------------------
+    # -- compiled plans: the driver's text and values --------------------------------------------
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+    def fetch(self, plan: Plan, params: Sequence[Any]) -> list[Any]:
         """All rows of a plan; its text was compiled for scopes, its values hold the tenant."""
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
@@ -171,34 +172,34 @@ class Executor:
             cursor = self._open()
         try:
             if self._observers:
-                return self._observed(cursor.execute, sql, params).fetchall()  # type: ignore[no-any-return]
-            return cursor.execute(sql, params).fetchall()  # type: ignore[no-any-return]
+                return self._observed(cursor.execute, plan.sql, params).fetchall()  # type: ignore[no-any-return]
+            return cursor.execute(plan.sql, params).fetchall()  # type: ignore[no-any-return]
         except self._driver_error as error:
             raise self._explained(error) from error
 
-    def write(self, sql: str, params: Sequence[Any], deleting: str = "") -> int:
+    def write(self, plan: Plan, params: Sequence[Any], deleting: str = "") -> int:
         """Run a plan that writes; how many rows it changed.
 
         Args:
-            sql: Compiled for scopes.
+            plan: Compiled for scopes.
             params: Values, the tenant's among them.
             deleting: Qualified name of the model whose row is deleted, for the error.
         """
         cursor = self._writing()
         try:
             if self._observers:
-                return self._observed(cursor.execute, sql, params).rowcount  # type: ignore[no-any-return]
-            return cursor.execute(sql, params).rowcount  # type: ignore[no-any-return]
+                return self._observed(cursor.execute, plan.sql, params).rowcount  # type: ignore[no-any-return]
+            return cursor.execute(plan.sql, params).rowcount  # type: ignore[no-any-return]
         except self._driver_error as error:
             raise self._explained(error, deleting) from error
 
-    def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
         cursor = self._writing()
         try:
             if self._observers:
-                return self._observed(cursor.executemany, sql, rows).rowcount  # type: ignore[no-any-return]
-            return cursor.executemany(sql, rows).rowcount  # type: ignore[no-any-return]
+                return self._observed(cursor.executemany, plan.sql, rows).rowcount  # type: ignore[no-any-return]
+            return cursor.executemany(plan.sql, rows).rowcount  # type: ignore[no-any-return]
         except self._driver_error as error:
             raise self._explained(error) from error
 

@@ -7,7 +7,6 @@ is in the text; the executor hands text and values to the driver's cursor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -16,28 +15,17 @@ from prefiq.lowcode import ModelSpec
 from prefiq.sql.criteria import Shape, after_expression, expression
 from prefiq.sql.criteria_values import SortKey
 from prefiq.sql.dialects.engine import DatabaseEngine
+from prefiq.sql.errors import StatementRefused
 from prefiq.sql.generated import make_function
+from prefiq.sql.plan import Plan
 from prefiq.sql.scoped_compiler import TENANT_BIND
-from prefiq.sql.tables import Tables
+from prefiq.sql.tables import TENANT, Tables
 from prefiq.sql.types import FieldType
 
-__all__ = ["ModelPlans", "Plan", "RowSources"]
+__all__ = ["ModelPlans", "RowSources"]
 
 MOST_PLANS = 500
 """Lists have a plan for each shape of filter and order; the oldest go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One compiled statement.
-
-    Args:
-        sql: Text in the driver's own style.
-        bind: Makes the driver's values; its first argument is the tenant's key.
-    """
-
-    sql: str
-    bind: Callable[..., Any]
 
 
 class RowSources(Protocol):
@@ -287,7 +275,13 @@ class ModelPlans:
         return codec.dump_source.replace("{v}", value)
 
     def _compile(self, statement: Any, columns: list[str] | None = None) -> Any:
-        return statement.compile(dialect=self._dialect, column_keys=columns)
+        compiled = statement.compile(dialect=self._dialect, column_keys=columns)
+        if TENANT in self.table.c and getattr(compiled, "tenant_bind", None) is None:
+            # The executor does not look at a plan's text again.
+            raise StatementRefused(
+                "A plan was compiled without its tenant", f"table {self.table.name}", "use the scoped dialect"
+            )
+        return compiled
 
     def _plan(
         self,

@@ -81,7 +81,7 @@ class _Scoping:
                 "statement",
                 "use select, insert, update or delete",
             )
-        self._tenant_bind: Any = None
+        self.tenant_bind: Any = None  # of a condition that is never true, it is in no text
         self._admitted: Counter[Any] = Counter()
         self._on: dict[Any, list[Any]] = {}
         self._tenant_table = ""
@@ -91,26 +91,26 @@ class _Scoping:
     # -- the bound tenant ---------------------------------------------------------------------------------
 
     def _tenant_value(self, table: str) -> Any:
-        if self._tenant_bind is None:
+        if self.tenant_bind is None:
             self._tenant_table = table
-            self._tenant_bind = elements.BindParameter(TENANT_BIND, callable_=_current_tenant, type_=_TYPE)
-        return self._tenant_bind
+            self.tenant_bind = elements.BindParameter(TENANT_BIND, callable_=_current_tenant, type_=_TYPE)
+        return self.tenant_bind
 
     def construct_params(self, *args: Any, **kwargs: Any) -> Any:
         """Bound values of one execution; the tenant's is written last, so that nobody can give another."""
         scope = current_scope_or_none()
-        if self._tenant_bind is not None and scope is None:
+        if self.tenant_bind is not None and scope is None:
             raise TenantNotBound(self._tenant_table)
-        if scope is not None and (self._tenant_bind is not None or self._shared_writes):
+        if scope is not None and (self.tenant_bind is not None or self._shared_writes):
             rules = TenantScope(scope.tenancy, self.prefiq_tables)
-            if self._tenant_bind is not None:
+            if self.tenant_bind is not None:
                 rules.require_tenant(self._tenant_table)
             for table in self._shared_writes:
                 rules.require_shared_write(table)
         elif self._shared_writes and not (scope and isinstance(scope.tenancy, System)):
             raise TenantNotBound(self._shared_writes[0])
         values: Any = super().construct_params(*args, **kwargs)  # type: ignore[misc]
-        if self._tenant_bind is not None:
+        if self.tenant_bind is not None:
             values[TENANT_BIND] = _current_tenant()
         return values
 
@@ -329,7 +329,7 @@ class _Scoping:
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a caller's bound value with the tenant's name."""
-        if bindparam.key == TENANT_BIND and bindparam is not self._tenant_bind:
+        if bindparam.key == TENANT_BIND and bindparam is not self.tenant_bind:
             raise StatementRefused(
                 "A bound value has the name of the tenant's", TENANT_BIND, "choose another name"
             )

@@ -25,6 +25,7 @@ from prefiq.sql import (
     TenantChanged,
     TransactionLost,
 )
+from prefiq.sql.plan import Plan
 
 
 class Undo(Exception):
@@ -38,6 +39,10 @@ def orders(tables: Tables, models: Any) -> sa.Table:
 
 def order(number: int) -> dict[str, Any]:
     return {"id": UUID(int=1000 + number), "version": 1, "number": f"new-{number}", "total": number}
+
+
+def plan(sql: str) -> Plan:
+    return Plan(sql, lambda: None)
 
 
 def new(stored: Any) -> list[str]:
@@ -185,8 +190,8 @@ def test_reading_transaction_sees_one_moment(acme: Executor, globex: Executor, o
         for write in (
             lambda: acme.exec(sa.delete(orders)),
             lambda: acme.exec("UPDATE shop_currency SET code = 'X'"),
-            lambda: acme.write("DELETE FROM shop_order", ()),
-            lambda: acme.write_many("DELETE FROM shop_order", [()]),
+            lambda: acme.write(plan("DELETE FROM shop_order"), ()),
+            lambda: acme.write_many(plan("DELETE FROM shop_order"), [()]),
         ):
             with pytest.raises((ReadOnlyTransaction, Exception), match=r"reading only|written by the system"):
                 write()
@@ -250,8 +255,8 @@ def test_scope_may_not_change_its_tenant(acme: Executor, orders: sa.Table) -> No
         acme.exec(sa.delete(orders))
     for statement in (
         lambda: acme.query(sa.select(orders.c.id)),
-        lambda: acme.fetch("SELECT 1", ()),
-        lambda: acme.write("SELECT 1", ()),
+        lambda: acme.fetch(plan("SELECT 1"), ()),
+        lambda: acme.write(plan("SELECT 1"), ()),
         lambda: acme.tx().__enter__(),
     ):
         with pytest.raises(TenantChanged):
@@ -347,10 +352,10 @@ def test_observers_are_told_of_every_statement(
         executor = Executor(manager, scope, tables)
         executor.query(sa.select(orders.c.id).where(orders.c.number == "secret"))
         executor.scalar("SELECT 1")
-        executor.fetch("SELECT 2", ())
-        executor.write("DELETE FROM shop_order WHERE number = ?", ("secret",))
+        executor.fetch(plan("SELECT 2"), ())
+        executor.write(plan("DELETE FROM shop_order WHERE number = ?"), ("secret",))
         executor.bulk(sa.insert(orders), [order(1)])
-        executor.write_many("DELETE FROM shop_order WHERE number = ?", [("secret",)])
+        executor.write_many(plan("DELETE FROM shop_order WHERE number = ?"), [("secret",)])
     manager.close()
     assert len(seen) == 6
     assert "secret" not in str(seen)
