@@ -12,14 +12,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from typing_extensions import TypeForm
 
 from prefiq.application.composition import Composition, compose_application
 from prefiq.application.tenants import Tenants
 from prefiq.contracts import Actor, Bound, Placement, Scope, System, Tenancy, UnknownTenant
 from prefiq.contracts.scope import NOBODY
+from prefiq.errors import Faults
 
 if TYPE_CHECKING:
+    from prefiq.application.explanation import Explanation
+    from prefiq.application.module_graph import ModuleGraph
     from prefiq.container import Container, Report
     from prefiq.lowcode import Catalog
     from prefiq.plugins import Host, ProviderBase
@@ -89,8 +94,13 @@ class Application:
             self._booted = True
             try:
                 self.host.boot(self)
-            except BaseException:
-                self.close()
+            except BaseException as error:
+                try:
+                    self.close()
+                except Faults as more:
+                    if isinstance(error, Faults):  # what did not boot comes before what did not close
+                        faults: list[Any] = [*error.exceptions, *more.exceptions]
+                        raise Faults(error.message, faults) from None
                 raise
         return self
 
@@ -128,6 +138,40 @@ class Application:
     def report(self) -> Report:
         """What was composed, as data."""
         return self.container.report
+
+    def explain(self, contract: TypeForm[Any] | str) -> Explanation:
+        """How it comes that a contract is answered as it is: who bound, replaced and decorated it, and where.
+
+        Args:
+            contract: A contract, or its name as ``[replace]`` writes it; the name alone where that is clear.
+
+        Raises:
+            prefiq.container.errors.MissingBinding: Nothing is bound to it.
+        """
+        from prefiq.application.explanation import explain
+
+        return explain(self.container.graph, contract)
+
+    @overload
+    def graph(self) -> ModuleGraph: ...
+    @overload
+    def graph(self, form: Literal["mermaid", "svg"]) -> str: ...
+    def graph(self, form: Literal["", "mermaid", "svg"] = "") -> ModuleGraph | str:
+        """The modules and what each has from the others.
+
+        Args:
+            form: ``"mermaid"`` or ``"svg"`` for a text that draws it; the data where left out.
+        """
+        from prefiq.application.module_graph import graph_of, mermaid
+
+        found = graph_of(self)
+        if form == "mermaid":
+            return mermaid(found)
+        if form == "svg":
+            from prefiq.application.drawing import svg
+
+            return svg(found)
+        return found
 
     # ---- using it
 

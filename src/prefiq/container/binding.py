@@ -35,6 +35,7 @@ class Binding:
         args: Explicit arguments by parameter name: a value, or a contract to be resolved.
         active: Whether its condition held.
         reason: Text of the condition, for the report; empty where there is none.
+        replaced: What it took the place of, by ``[replace]`` or in a fork; None for one that a module wrote.
     """
 
     contract: Any
@@ -48,6 +49,7 @@ class Binding:
     args: Mapping[str, Any] = field(default_factory=dict)
     active: bool = True
     reason: str = ""
+    replaced: Binding | None = None
 
     def replaced_by(self, provides: Any, *, source: str) -> Binding:
         """The same binding with another implementation and no explicit arguments."""
@@ -58,4 +60,5 @@ class Binding:
             lifetime="app" if self.lifetime in {"value", "resource"} else self.lifetime,
             opens=False,
             args={},
+            replaced=self,
         )

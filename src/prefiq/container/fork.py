@@ -76,6 +76,7 @@ def _replacement(node: Node, provides: Any, source: str) -> Node:
         old.role,
         old.private,
         opens,
+        replaced=old,
     )
     return dataclasses.replace(node, binding=binding, lifetime=binding.lifetime, links=())
 

@@ -176,6 +176,12 @@ class Host:
 
     # ---- hooks
 
+    def hooks(self) -> list[ModelHook]:
+        """Every model hook that is not disabled, in module order and as written."""
+        found = [plugin for _, plugin in self.manager.list_name_plugin() if isinstance(plugin, ModelHook)]
+        order = {module.name: number for number, module in enumerate(self.modules)}
+        return sorted(found, key=lambda hook: (order[hook.module.name], hook.source, hook.mark.event))
+
     def model_hooks(
         self,
         models: Iterable[type],
