@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "develop",
     "examine_state",
     "manager_of",
+    "ping",
     "planned",
     "run_seeds",
     "statements",
@@ -50,6 +51,23 @@ def _looking(app: Application) -> Iterator[sa.Connection]:
         raise DatabaseMissing("default")
     with manager_of(app).schema_connection() as connection:
         yield connection
+
+
+def ping(app: Application) -> None:
+    """Go on only if the default database answers on a connection of the pool.
+
+    Raises:
+        prefiq.sql.errors.DatabaseError: It does not.
+    """
+    manager = manager_of(app)
+    with closing(manager.connect()) as connection:
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute("SELECT 1").fetchone()
+        except manager.kind().driver_error as error:
+            raise manager.explain(error, "default") from error
+        finally:
+            cursor.close()
 
 
 def check_at_head(app: Application) -> None:

@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import Settings
 
-__all__ = ["APP", "application_asgi", "make_app", "serve", "server_options", "sources_of"]
+__all__ = ["APP", "Readiness", "application_asgi", "make_app", "serve", "server_options", "sources_of"]
 
 APP = "prefiq.cli.core.server:app"
+AT_HEAD_SECONDS = 30.0
 BACKLOG = 2048
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
 
@@ -67,12 +69,10 @@ def make_app(folder: Path | None = None) -> Starlette:
 
 def application_asgi(app: Application) -> Starlette:
     """The ASGI app of a booted application, with the checks of ``/readyz``; its lifespan closes the application."""
-    from prefiq.cli.database_state import check_at_head
-
     with needs_extra("server"):
         from prefiq.web import create_asgi
 
-    asgi = create_asgi(app, checks=[lambda: check_at_head(app)])
+    asgi = create_asgi(app, checks=[Readiness(app)])
     inner = asgi.router.lifespan_context
 
     @asynccontextmanager
@@ -85,6 +85,36 @@ def application_asgi(app: Application) -> Starlette:
 
     asgi.router.lifespan_context = lifespan
     return asgi
+
+
+class Readiness:
+    """Whether an application can serve: its database answers, and is at head.
+
+    An orchestrator asks every second, and reading all migrations costs milliseconds; what was at head a
+    moment ago is so still, so that it is asked again after half a minute only.
+
+    Args:
+        app: Booted.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, app: Application, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._clock = clock
+        self._until = float("-inf")
+
+    def __call__(self) -> None:
+        """Go on only if it can.
+
+        Raises:
+            prefiq.errors.PrefiqError: What is in the way.
+        """
+        from prefiq.cli.database_state import check_at_head, ping
+
+        ping(self._app)
+        if self._clock() >= self._until:
+            check_at_head(self._app)
+            self._until = self._clock() + AT_HEAD_SECONDS
 
 
 def adopt_server_logs() -> None:
