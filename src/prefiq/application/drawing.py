@@ -77,6 +77,14 @@ def _layers(graph: ModuleGraph) -> dict[str, int]:
             place += 1
         layer[name] = place
         counts[place] = counts.get(place, 0) + 1
+    for name in reversed(order):  # what more build upon than it builds upon comes nearer to those
+        above = [layer[other] for other in order if name in below[other]]
+        if len(above) > len(below[name]):
+            free = [place for place in range(layer[name] + 1, min(above)) if counts.get(place, 0) < WIDEST]
+            if free:
+                counts[layer[name]] -= 1
+                layer[name] = free[-1]
+                counts[free[-1]] += 1
     return layer
 
 
@@ -200,11 +208,12 @@ def _box(module: ModuleNode, x: float, y: float, width: float) -> str:
 def _line(edge: Edge, points: Sequence[tuple[float, float]]) -> str:
     up = points[-1][1] < points[0][1]
     side = -HEIGHT / 2 if up else HEIGHT / 2
-    stops = [(points[0][0], points[0][1] + side), *points[1:-1], (points[-1][0], points[-1][1] - side)]
-    path = f"M{stops[0][0]:.1f},{stops[0][1]:.1f}"
-    for (ax, ay), (bx, by) in itertools.pairwise(stops):
+    path = f"M{points[0][0]:.1f},{points[0][1] + side:.1f}"
+    for (ax, ay), (bx, by) in itertools.pairwise(points):
         middle = (ay + by) / 2
-        path += f" C{ax:.1f},{middle:.1f} {bx:.1f},{middle:.1f} {bx:.1f},{by:.1f}"
+        path += f" C{ax:.1f},{middle:.1f} {bx:.1f},{middle:.1f} {bx:.1f},{by - side:.1f}"
+        if (bx, by) != points[-1]:  # straight between the modules of a layer that it crosses
+            path += f" V{by + side:.1f}"
     says = f"{edge.source}: " + "; ".join(edge.details[:12]) + ("; …" if len(edge.details) > 12 else "")
     kind = "" if edge.strong else ' class="soft"'
     return f'  <path{kind} d="{path}"><title>{escape(says)}</title></path>\n'
