@@ -5,6 +5,7 @@ Every fault of every phase is collected and raised together; nothing is half-com
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,8 @@ def derived(spec: ModelSpec) -> tuple[Binding, ...]:
     to.default(IDomain[model], RepositoryQuery.of(model))
     to.default(IDomainService[model], Services.of(model))
     to.default(Policy[model], Policy)
-    return to.seal()
+    source = f"the declaration of {spec.qualified}"
+    return tuple(dataclasses.replace(binding, source=source) for binding in to.seal())
 
 
 def _host(settings: Settings, modules: Sequence[type[ProviderBase]], faults: list[PrefiqError]) -> Host:

@@ -110,7 +110,10 @@ def explain(graph: Graph, contract: Any) -> Explanation:
     used = _dependants(graph, chain)
     direct = sorted({user for one in chain for user in graph.users(one)} - set(chain))
     outer = node.binding if number is not None and node.binding.private else None
-    unused = [skipped for skipped in graph.skipped if _same(skipped.binding.contract, contract)]
+    answered = (*node.contracts, contract)
+    unused = [
+        skipped for skipped in graph.skipped if any(_same(skipped.binding.contract, one) for one in answered)
+    ]
     defaults = [one.binding for one in unused if one.binding.active and one.binding.role == "default"]
     history: list[Event] = []
     for one in chain:
@@ -201,7 +204,8 @@ def _history(node: Node, graph: Graph, defaults: list[Binding]) -> Iterator[Even
     if node.inner is not None:
         without = graph.nodes[node.inner].implementation
     elif first.role == "owner" and defaults:
-        without = f"{name_of(defaults[0].provides)}, the default of {defaults[0].module}"
+        answers = f" for {label(defaults[0].contract)}" if defaults[0].contract != first.contract else ""
+        without = f"{name_of(defaults[0].provides)}, the default of {defaults[0].module}{answers}"
     yield _event(first, reason=first.reason, without=without)
     for before, after in itertools.pairwise(steps):
         yield Event(

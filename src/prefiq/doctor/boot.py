@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefiq.doctor.finding import Finding, Further, findings_of, outcome
+from prefiq.doctor.rehearsal import rehearse
 from prefiq.doctor.unbound_parts import unbound_parts
 from prefiq.errors import PrefiqError
 
@@ -33,12 +34,14 @@ class BootDiagnosis:
     app: Application | None = None
 
 
-def examine_boot(load: Callable[[], Settings], *further: Further) -> BootDiagnosis:
+def examine_boot(load: Callable[[], Settings], *further: Further, seconds: float = 0.0) -> BootDiagnosis:
     """Load the settings, compose the application, and collect what is wrong at each step.
 
     Args:
         load: Loads the settings.
         further: Checks of rooms beside this one; they take the prepared application.
+        seconds: What one step of one module may take; it is tried in a process of its own, and a module
+            that takes longer is named.  0 tries nothing.
     """
     try:
         settings = load()
@@ -47,6 +50,9 @@ def examine_boot(load: Callable[[], Settings], *further: Further) -> BootDiagnos
     from prefiq.application import Application
 
     findings = [*settings_warnings(settings), *file_permissions(settings)]
+    endless = tuple(rehearse(settings, seconds)) if seconds > 0 else ()
+    if endless:  # this process would not come further than the other did
+        return BootDiagnosis((*endless, *findings), settings)
     try:
         app = Application.prepare(settings)
     except PrefiqError as error:

@@ -17,6 +17,8 @@ FINDINGS = {
     "PFQ-D102": "no module is listed",
     "PFQ-D103": "other users of the machine can read .env; an error in production",
     "PFQ-D104": "a check of a module raised",
+    "PFQ-D105": "a step of a module does not come to an end",
+    "PFQ-D106": "a module ends the process",
     "PFQ-D110": "a part written by hand is bound by nobody",
     "PFQ-D201": "foreign keys are not enforced",
     "PFQ-D202": "the database is not in WAL mode",

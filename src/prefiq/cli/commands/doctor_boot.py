@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 
@@ -14,19 +16,45 @@ __all__ = ["command"]
 @click.command("boot")
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--bindings", is_flag=True, help="List every binding and the module that bound it.")
+@click.option("--explain", "contract", metavar="CONTRACT", help="Say how a contract comes to be answered.")
+@click.option("--graph", type=click.Choice(["mermaid", "svg"]), help="Draw the modules.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File for the drawing.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Seconds that one step of one module may take; 0 waits for ever.",
+)
 @pass_session
-def command(session: Session, *, strict: bool, bindings: bool) -> int:
+def command(
+    session: Session,
+    *,
+    strict: bool,
+    bindings: bool,
+    contract: str | None,
+    graph: Literal["mermaid", "svg"] | None,
+    output: Path | None,
+    timeout: float,
+) -> int:
     """Validate settings, modules, declarations and bindings.
 
     The application is composed as for serving, without a database.  Everything that is wrong is reported
-    together; exit code 3 says that the application cannot start.
+    together; exit code 3 says that the application cannot start.  CONTRACT is a name as [replace] writes it:
+    projects.IProject, "projects.IDomain[Project]".
     """
+    if contract and graph:
+        raise click.UsageError("--explain and --graph exclude each other.")
+    if contract:
+        return _explain(session, contract)
+    if graph:
+        return _graph(session, graph, output)
     from prefiq.cli.database_state import check_files_to_be_deployed
     from prefiq.cli.findings import findings_data, show_findings
     from prefiq.cli.output import print_table
     from prefiq.doctor import examine_boot, exit_code_of
 
-    found = examine_boot(session.settings, check_files_to_be_deployed)
+    found = examine_boot(session.settings, check_files_to_be_deployed, seconds=timeout)
     code = exit_code_of(found.findings, strict=strict)
     modules: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
@@ -58,3 +86,26 @@ def command(session: Session, *, strict: bool, bindings: bool) -> int:
 
     session.answer({**findings_data(found.findings, code), "modules": modules, "bindings": entries}, show)
     return code
+
+
+def _explain(session: Session, contract: str) -> int:
+    from prefiq.application.explanation import lines
+
+    found = session.prepared().explain(contract)
+
+    def show() -> None:
+        for line in lines(found):
+            click.echo(line)
+
+    session.answer(dataclasses.asdict(found), show)
+    return 0
+
+
+def _graph(session: Session, form: Literal["mermaid", "svg"], output: Path | None) -> int:
+    app = session.prepared()
+    text = app.graph(form)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+    data = {**dataclasses.asdict(app.graph()), "file": str(output) if output else ""}
+    session.answer(data, lambda: click.echo(str(output) if output else text, nl=output is not None))
+    return 0
