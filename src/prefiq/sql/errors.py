@@ -76,6 +76,7 @@ class DatabaseLocked(DatabaseError):
     """Another process or connection holds the database's lock, and did not let go in time."""
 
     code: ClassVar[str] = "PFQ401"
+    exit_code: ClassVar[int] = 6
     status: ClassVar[int] = 503
     what = "The database is locked by another writer"
     fix = (
