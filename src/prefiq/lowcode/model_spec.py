@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefiq.lowcode.field import MISSING, FieldValidator, OnDelete
@@ -296,6 +297,7 @@ class ModelSpec:
         return tuple(self.cls.__struct_fields__)
 
 
+@lru_cache(maxsize=4096)
 def snake(name: str) -> str:
     """``ChecklistItem`` → ``checklist_item``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
