@@ -52,7 +52,8 @@ def create_asgi(
     Args:
         app: Booted.
         checks: What ``/readyz`` asks; each raises where something is missing.
-        authenticator: Knows who asks; the tokens that the settings describe where left out.
+        authenticator: Knows who asks; where left out, what a module bound to ``IAuthenticator``, else the
+            tokens that the settings describe.
         workers: Where requests are served; threads with ``DB_MODE=sync`` where left out.
     """
     settings = app.settings
@@ -61,7 +62,7 @@ def create_asgi(
     table, written = build_table(app), module_routes(app)
     add_routes(table, written)
     limits = Limits(settings.body_limit, settings.request_timeout)
-    endpoint = compile_endpoint(app, table, authenticator or TokenAuthenticator.of(settings), workers, limits)
+    endpoint = compile_endpoint(app, table, authenticator or authenticator_of(app), workers, limits)
     readiness = Readiness(checks)
 
     @asynccontextmanager
@@ -83,6 +84,15 @@ def create_asgi(
         exception_handlers={HTTPException: _on_http_error, PrefiqError: _on_error, Exception: _on_error},
         lifespan=lifespan,
     )
+
+
+def authenticator_of(app: Served) -> IAuthenticator:
+    """What a module bound for the whole application, or the tokens that the settings describe."""
+    container = getattr(app, "container", None)
+    if container is not None and IAuthenticator in container:
+        bound: IAuthenticator = container.resolve(None, IAuthenticator)
+        return bound
+    return TokenAuthenticator.of(app.settings)
 
 
 def build_table(app: Served) -> Table:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -136,10 +136,8 @@ class TokenAuthenticator:
 
     def recall(self, token: bytes, /) -> Identity | None:
         """See ``IAuthenticator``."""
-        found = self._remembered.get(hashlib.sha256(token).digest())
-        if found is not None and found[1] > self._clock():
-            return found[0]
-        return None
+        found = self._remembered.get(sha256(token).digest())
+        return found[0] if found is not None and found[1] > self._clock() else None
 
     def authenticate(self, token: bytes, /) -> Identity:
         """See ``IAuthenticator``."""
@@ -147,7 +145,7 @@ class TokenAuthenticator:
         life = min(REMEMBERED_SECONDS, identity.expires + LEEWAY - time.time())
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
-        self._remembered[hashlib.sha256(token).digest()] = (identity, self._clock() + life)
+        self._remembered[sha256(token).digest()] = (identity, self._clock() + life)
         return identity
 
     def _verify(self, token: bytes) -> Identity:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Raw
+from msgspec.structs import asdict
 
 from prefiq.contracts import FieldError, ValidationFailed
 from prefiq.lowcode import FieldSpec, ModelSpec
@@ -126,7 +127,7 @@ class Shape:
         return errors
 
     def _members(self, decoded: Any) -> tuple[Members, int]:
-        given = {name: value for name, value in msgspec.structs.asdict(decoded).items() if value is not UNSET}
+        given = {name: value for name, value in asdict(decoded).items() if value is not UNSET}
         count = len(given)
         for name in self.decimals:
             if name in given:
@@ -231,11 +232,11 @@ def exact(raw: Raw) -> Decimal | None:
     Raises:
         BadValue: It is neither.
     """
-    text = bytes(raw).strip()
-    if text == b"null":
-        return None
+    text = bytes(raw)
     match = _NUMBER.fullmatch(text) if len(text) <= MOST_DIGITS + 2 else None
     if match is None:
+        if text == b"null":
+            return None
         raise BadValue("type", "must be a decimal number")
     return Decimal((match[1] or match[2]).decode())
 

@@ -23,22 +23,25 @@ NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 class Call:
-    """A request as the endpoint hands it on."""
+    """A request as the endpoint hands it on.
 
-    __slots__ = (
-        "body",
-        "error",
-        "headers",
-        "identity",
-        "key",
-        "params",
-        "path",
-        "plan",
-        "query",
-        "request_id",
-        "started",
-        "token",
-    )
+    What most requests leave as it is stands on the class: setting it for each would cost more than reading it.
+
+    Args:
+        request_id: A UUID.
+        headers: Header fields, names in lower case.
+        path: Below the root path.
+        query: The query string as it came.
+        started: Monotonic seconds of its arrival.
+    """
+
+    token: bytes = b""
+    identity: Identity | None = None
+    key: str = ""
+    params: Mapping[str, str] = NO_PARAMS
+    body: bytes = b""
+    error: Exception | None = None
+    plan: Plan
 
     def __init__(
         self, request_id: str, headers: Mapping[bytes, bytes], path: str, query: bytes, started: float
@@ -48,13 +51,6 @@ class Call:
         self.path = path
         self.query = query
         self.started = started
-        self.token = b""
-        self.identity: Identity | None = None
-        self.plan: Plan = NOTHING
-        self.key = ""
-        self.params: Mapping[str, str] = NO_PARAMS
-        self.body = b""
-        self.error: Exception | None = None
 
 
 Handler = Callable[[Call, "Scope"], Answer]
@@ -102,4 +98,4 @@ def _nothing(_call: Call, _scope: Any) -> Answer:
     raise AssertionError("an unmatched request has no handler")
 
 
-NOTHING = Plan("", _nothing)
+Call.plan = Plan("", _nothing)

@@ -19,7 +19,7 @@ from typing import Any
 from prefiq.contracts import Forbidden, IPermissions, Scope
 from prefiq.errors import PrefiqError
 from prefiq.web.answers import Answer
-from prefiq.web.auth import IAuthenticator, bearer_token
+from prefiq.web.auth import TOKEN_LIMIT, IAuthenticator, bearer_token
 from prefiq.web.call import JSON_TYPES, Call, Level, Plan
 from prefiq.web.errors import (
     BodyTimeout,
@@ -173,7 +173,12 @@ def compile_endpoint(
                 _check_repeated(fields)
             if len(path) > PATH_LIMIT or len(call.query) > QUERY_LIMIT or len(fields) > HEADER_LIMIT:
                 _refuse_size(path, call.query)
-            call.token = token = bearer_token(headers.get(b"authorization"))
+            given = headers.get(b"authorization")
+            if given is not None and given[:7] == b"Bearer " and len(given) < TOKEN_LIMIT:
+                token = given[7:]
+            else:
+                token = bearer_token(given)
+            call.token = token
             call.identity = recall(token)
             try:
                 call.plan = plan = match(call, method)

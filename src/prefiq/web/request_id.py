@@ -24,7 +24,7 @@ def request_ids() -> Callable[[], str]:
     step = counter.__next__
 
     def new_id() -> str:
-        return f"{stem}{step() * _ODD & 0xFFFFFFFFFFFF:012x}"
+        return stem + (step() * _ODD & 0xFFFFFFFFFFFF).to_bytes(6).hex()
 
     return new_id
 

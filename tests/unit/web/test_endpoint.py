@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from prefiq.web import Inline, create_asgi
+from prefiq import Actor, ProviderBase
+from prefiq.testing import make_application
+from prefiq.web import IAuthenticator, Identity, Inline, create_asgi, make_token
 from prefiq.web.endpoint import Limits, receive_all
-from prefiq.web.errors import BodyTimeout, BodyTooLarge, Malformed, Overloaded
+from prefiq.web.errors import BodyTimeout, BodyTooLarge, Malformed, Overloaded, Unauthenticated
 
 
 def problem(answer, status, code):
@@ -260,8 +262,6 @@ def test_the_scope_knows_request_actor_and_deadline(app):
         seen.update(id=scope.request_id, actor=scope.actor.id, tenant=scope.tenant, deadline=scope.deadline)
 
     app.host.routes = lambda: [(app.host["projects"], ApiRoute("/look", look))]
-    from prefiq.web import make_token
-
     token = make_token(app.settings, "acme", "ann")
     with TestClient(create_asgi(app)) as client:
         answer = client.get("/api/projects/look", headers={"Authorization": f"Bearer {token}"})
@@ -272,8 +272,6 @@ def test_the_scope_knows_request_actor_and_deadline(app):
 
 def test_under_a_root_path(app):
     """Behind a proxy that keeps a prefix, paths are those below it."""
-    from prefiq.web import make_token
-
     token = make_token(app.settings, "acme", "ann")
     with TestClient(create_asgi(app), root_path="/erp") as client:
         headers = {"Authorization": f"Bearer {token}"}
@@ -293,8 +291,6 @@ def test_overload_is_answered(app):
         def close(self):
             pass
 
-    from prefiq.web import make_token
-
     with TestClient(create_asgi(app, workers=Full())) as client:
         headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme')}"}
         answer = client.get("/api/me", headers=headers)
@@ -311,8 +307,6 @@ def test_a_request_that_waited_too_long_is_not_started(app):
             if hasattr(call, "started"):
                 call.started -= app.settings.request_timeout + 1
             return work(call)
-
-    from prefiq.web import make_token
 
     with TestClient(create_asgi(app, workers=Late())) as client:
         headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme')}"}
@@ -332,14 +326,45 @@ def test_a_request_hops_to_a_thread_exactly_once(app):
             hops.append(call)
             return work(call)
 
-    from prefiq.web import make_token
-
     with TestClient(create_asgi(app, workers=Counting())) as client:
         headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme')}"}
         for _ in range(2):  # a token that is not known, then one that is
             client.get("/api/projects/projects?include=", headers=headers)
             client.post("/api/projects/projects", json={"code": "A", "name": "n"}, headers=headers)
     assert len(hops) == 4
+
+
+class KeyAuthenticator:
+    """Another kind of credential: a key that stands for an actor."""
+
+    def recall(self, token, /):
+        return None
+
+    def authenticate(self, token, /):
+        if token != b"key-of-ann":
+            raise Unauthenticated("no such key")
+        return Identity(Actor("ann", ("*",)), ("acme",), "acme", 0)
+
+
+class IdentityProvider(ProviderBase):
+    name = "identity"
+
+    def bind(self, to):
+        to.app(IAuthenticator, KeyAuthenticator)
+
+
+def test_a_module_can_bring_its_own_authenticator(tmp_path):
+    """Bound to the contract, it replaces the tokens of the settings."""
+    with (
+        make_application(tmp_path, modules=[IdentityProvider]) as app,
+        TestClient(create_asgi(app)) as client,
+    ):
+        assert (
+            client.get("/api/me", headers={"Authorization": "Bearer key-of-ann"}).json()["actor"]["id"]
+            == "ann"
+        )
+        token = make_token(app.settings, "acme")
+        assert client.get("/api/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 
 # ---- bodies that come in parts
