@@ -54,6 +54,11 @@ def run(folder: Path, package: Path, *command: str) -> str:
     return done.stdout
 
 
+def counted(text: str) -> str:
+    """The text without its numbers."""
+    return re.sub(r"\d+", "N", text)
+
+
 def test_the_packages_own_tests_pass(package: Path) -> None:
     """The tests on the page run with the fixtures that the page names."""
     said = run(package, package, "pytest", "-q", "-p", "no:cacheprovider")
@@ -66,7 +71,8 @@ def test_the_application_is_made_migrated_and_sane(package: Path) -> None:
     page, prefiq = PAGE.read_text(encoding="utf-8"), "prefiq.cli"
     run(package.parent, package, prefiq, "new", "shop", "--apps", "repairs")
     shop = package.parent / "shop"
-    assert run(shop, package, prefiq, "doctor", "boot") in page
+    # How many bindings there are is nobody's promise.
+    assert counted(run(shop, package, prefiq, "doctor", "boot")) in counted(page)
     written = run(shop, package, prefiq, "lowcode", "makemigrations", "repairs")
     names = [Path(line.split()[-1]).name for line in written.splitlines()]
     assert names == re.findall(r"^wrote …\S*/(\S+)$", page, re.MULTILINE)
