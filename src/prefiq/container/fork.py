@@ -47,6 +47,8 @@ def fork(container: Container, replaced: Mapping[Any, Any]) -> Container:
         number = old.base.get(contract)
         if number is None:
             number = old.private_owner(contract)
+            while number is not None and (inner := old.nodes[number].inner) is not None:
+                number = inner
         if number is None:
             faults.append(MissingBinding(label(contract), "fork", old.nearest(contract), "", source))
             continue

@@ -65,7 +65,7 @@ class Family:
         with self.lock:
             self.epoch += 1
             for steps in self._steps:
-                steps.clear()
+                steps.known.clear()
 
 
 class Native:

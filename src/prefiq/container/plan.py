@@ -28,9 +28,13 @@ from prefiq.container.providers import (
     finish,
     noted,
 )
+from prefiq.container.unrolled import unrolled
 from prefiq.contracts import Scope, current_scope
 
-__all__ = ["Steps", "enabled"]
+__all__ = ["Compiler", "Steps", "enabled"]
+
+WARM = 32
+"""How often a contract is asked for before its way becomes one function."""
 
 Part = tuple[str, Any]
 """How an argument is given: ``c`` a constant, ``t`` a closure to be called, ``s`` the scope."""
@@ -41,18 +45,18 @@ def enabled() -> bool:
     return os.environ.get("PREFIQ_PLAN", "1") != "0"
 
 
-class Steps(dict[Any, Take]):
+class Steps:
     """One container's quickest way to each contract that was asked for; cleared when a provider changes.
 
     Args:
         family: Whose providers they are made of.
+        on: Whether anything is compiled.
     """
 
-    __slots__ = ("__weakref__", "family", "on")
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __slots__ = ("__weakref__", "family", "known", "on")
 
     def __init__(self, family: Family, *, on: bool) -> None:
-        super().__init__()
+        self.known: dict[Any, Take] = {}
         self.family = family
         self.on = on
         family.join(self)
@@ -60,23 +64,42 @@ class Steps(dict[Any, Take]):
     def first(self, contract: Any, provider: Native) -> Take:
         """What answers a contract for the first time, and compiles the way for the next."""
         if not self.on:
-            self[contract] = provider.take
+            self.known[contract] = provider.take
             return provider.take
         return partial(self._answer, contract, provider)
 
     def _answer(self, contract: Any, provider: Native, scope: Scope | None) -> Any:
         family = self.family
-        compiler = _Compiler(family, family.epoch)
+        compiler = Compiler(family, family.epoch)
         # The providers go first: every object of the application is built then, and only remembered here.
         found = provider.now(scope)
         step = compiler.compiled(provider)
-        with family.lock:
-            if family.epoch == compiler.epoch:  # else something changed while it was compiled
-                self[contract] = step
+        self._keep(contract, self._warming(contract, provider, compiler, step), compiler)
         return found
 
+    def _keep(self, contract: Any, step: Take, compiler: Compiler) -> None:
+        family = self.family
+        with family.lock:
+            if family.epoch == compiler.epoch:  # else something changed while it was compiled
+                self.known[contract] = step
 
-class _Compiler:
+    def _warming(self, contract: Any, provider: Native, compiler: Compiler, step: Take) -> Take:
+        """The closure, which counts until it is worth writing one function for all of it."""
+        if not isinstance(provider, Scoped):
+            return step
+        left = WARM
+
+        def warm(scope: Scope | None) -> Any:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                self._keep(contract, unrolled(provider, compiler) or step, compiler)
+            return step(scope)
+
+        return warm
+
+
+class Compiler:
     """Makes closures of providers as they are in one epoch.
 
     Args:

@@ -116,6 +116,10 @@ class Actor:
 NOBODY = Actor("anonymous")
 
 
+def _no_container(scope: Scope, contract: Any) -> Any:
+    raise LookupError(f"{scope!r} has no container to resolve {contract!r}")
+
+
 class Scope:
     """One request, job or command: tenant, actor and the objects built for it.
 
@@ -125,7 +129,8 @@ class Scope:
     Args:
         tenancy: ``Bound``, ``System`` or ``Across``.
         actor: Who acts; nobody (and so no permission) by default.
-        resolve: What answers ``scope[contract]``; the application supplies it.
+        resolve: What answers ``scope[contract]``; the application supplies it.  Give it by place where
+            scopes are opened often: arguments by name cost a fifth of the whole.
         locale: BCP 47 tag for messages.
         deadline: Aware UTC time after which work should stop, or None.
         request_id: Identifier that logs and problem documents carry.
@@ -149,8 +154,7 @@ class Scope:
         self,
         tenancy: Tenancy,
         actor: Actor = NOBODY,
-        *,
-        resolve: Callable[[Scope, Any], Any],
+        resolve: Callable[[Scope, Any], Any] = _no_container,
         locale: str = "en",
         deadline: datetime | None = None,
         request_id: str = "",
