@@ -100,4 +100,5 @@ def _rows(params: list[click.Parameter]) -> Iterator[tuple[str, str]]:
             record = param.get_help_record(context)
             if record is not None:
                 name, says = record
-                yield f"`{name}`", " ".join(says.split()).replace("|", "\\|")
+                # A bar would end the cell, also inside of code.
+                yield f"`{name}`".replace("|", "\\|"), " ".join(says.split()).replace("|", "\\|")
