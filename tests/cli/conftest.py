@@ -114,3 +114,17 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def files_of() -> Callable[[Path], dict[str, bytes]]:
+    """Every file below a folder with what it says, but for SQLite's own log."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {
+            str(path): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        }
+
+    return read
