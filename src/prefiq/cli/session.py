@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Session:
             raise NotAnApplication(str(self.folder))
         self.loaded = load(self.folder, self.environ)
         configure_logging(self.loaded)
+        if any(app.path for app in self.loaded.apps) and str(self.folder) not in sys.path:
+            sys.path.insert(0, str(self.folder))  # a module that stands in the application's own folder
         if not (self.loaded.is_production or self.debug or self.server):
             # On a developer's terminal a command's answer stands alone; production keeps its records.
             root = logging.getLogger()

@@ -129,9 +129,11 @@ class Services(Generic[E]):
         """Check and store a new entity; see ``IDomainService``."""
         with self.context.transactions.tx():
             self._require("create")
+            self._check_fields(_given(entity, self.spec))
             with self._around("around_create", entity):
                 self._prepare_new(entity)
-                self._checked(entity)
+                self._validator.check(entity)
+                self._check_rows("create", entity)
                 self._save(entity)
                 self._run_hooks("after_create", entity)
                 self._publish([self._event(entity, "created", _values_set(entity))])
@@ -144,12 +146,13 @@ class Services(Generic[E]):
             wrapped = self.context.pipelines.hooks.get("around_create", self.model)
             errors: list[FieldError] = []
             for number, entity in enumerate(entities):
+                self._check_fields(_given(entity, self.spec))
                 if wrapped:
                     wrappers.enter_context(self._around("around_create", entity))
                 self._prepare_new(entity)
                 faults = self._validator.errors(entity, f"{number}.")
                 if not faults:
-                    self._check_policy("create", entity, None)
+                    self._check_rows("create", entity)
                 errors.extend(faults)
                 if len(errors) >= MOST_ERRORS:
                     break
@@ -169,6 +172,7 @@ class Services(Generic[E]):
         with self.context.transactions.tx():
             self._require("update")
             before = self._known(entity)
+            self._check_fields(changes(entity))
             self._write(entity, before, "update", "updated", {})
         return entity
 
@@ -258,10 +262,6 @@ class Services(Generic[E]):
     def _clocked(self) -> Iterable[tuple[str, str]]:
         return ((f.name, f.kind) for f in self.spec.fields if f.clock_default)
 
-    def _checked(self, entity: E) -> None:
-        self._validator.check(entity)
-        self._check_policy("create", entity, None)
-
     def _known(self, entity: Any) -> Any:
         """The entity as it is stored; one that carries no snapshot is compared with its row."""
         if loaded(entity) is None:
@@ -283,7 +283,7 @@ class Services(Generic[E]):
         self._run_hooks("before_update", entity, before)
         self._validator.check(entity)
         changed = changes(entity)
-        self._check_policy(verb, entity, changed)
+        self._check_rows(verb, entity)
         if changed:
             try:
                 self.repository.update(entity)
@@ -313,12 +313,10 @@ class Services(Generic[E]):
                 raise NotFound(self.spec.qualified, entity.id)
             raise Forbidden(f"{self.spec.permission}.{verb}")
 
-    def _check_policy(self, verb: str, entity: Any, changed: Mapping[str, Any] | None) -> None:
-        """Rows as they would become, and fields as they were changed (None: a new entity)."""
-        self._check_rows(verb, entity)
+    def _check_fields(self, touched: Iterable[str]) -> None:
+        """Refuse what the caller may not set; what defaults, hooks and actions set is not the caller's."""
         locked = self.policy.unwritable()
         if locked:
-            touched = changed if changed is not None else _given(entity, self.spec)
             for name in locked.intersection(touched):
                 raise Forbidden(f"{self.spec.permission}.write.{name}")
 

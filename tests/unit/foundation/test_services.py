@@ -232,7 +232,7 @@ class TestRun:
         job = jobs.create(Job(code="A"))
         with pytest.raises(IllegalTransition) as caught:
             jobs.run(Job.close, job.id, reason="done")
-        assert (caught.value.state, caught.value.allowed) == ("draft", ("activate", "rename"))
+        assert (caught.value.state, caught.value.allowed) == ("draft", ("activate", "rename", "grant"))
 
     def test_what_the_body_refuses_changes_nothing(self, jobs):
         job = jobs.create(Job(code="A"))
@@ -309,6 +309,11 @@ class TestPolicy:
         assert caught.value.permission == "work.job.write.budget"
         with pytest.raises(Forbidden):
             theirs.create(Job(code="B", owner="ann", budget=Decimal(1)))
+
+    def test_what_a_hook_or_an_action_sets_is_not_the_actors(self, jobs, theirs):
+        job = theirs.create(Job(code="A", owner="ann", name="budgeted"))
+        assert jobs.get(job.id).budget == Decimal(100)
+        assert theirs.run(Job.grant, job.id).budget == Decimal(200)
 
     def test_an_unreadable_field_is_no_oracle(self, theirs):
         with pytest.raises(Forbidden):

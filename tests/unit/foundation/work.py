@@ -66,6 +66,10 @@ class Job(Entity):
     def rename(self, name: str) -> None:
         self.name = name
 
+    @action
+    def grant(self) -> None:
+        self.budget = Decimal(200)
+
     @validator
     def name_is_not_the_code(self) -> None:
         self.require(self.name != self.code, "name", "must differ from the code")
@@ -90,6 +94,8 @@ class Log(Entity):
 def default_name(job: Job, clock: IClock) -> None:
     if not job.name and isinstance(job.code, str):
         job.name = f"job {clock.now().year}"
+    if job.name == "budgeted":
+        job.budget = Decimal(100)
 
 
 @on.after_create(Job)
