@@ -54,17 +54,20 @@ class Application:
     # ---- making one
 
     @classmethod
-    def prepare(cls, settings: Settings, *, modules: Sequence[type[ProviderBase]] = ()) -> Self:
+    def prepare(
+        cls, settings: Settings, *, modules: Sequence[type[ProviderBase]] = (), locked: bool = True
+    ) -> Self:
         """Compose the listed modules; no database is needed and nothing is opened.
 
         Args:
             settings: As loaded.
             modules: Providers to load beside the listed ones, for tests and scripts.
+            locked: Whether ``apps.lock`` counts where it exists.
 
         Raises:
             prefiq.errors.Faults: Everything that is wrong with modules, declarations and bindings.
         """
-        composition = compose_application(settings, modules)
+        composition = compose_application(settings, modules, locked=locked)
         return cls(composition, composition.container)
 
     @classmethod

@@ -6,7 +6,7 @@ Every fault of every phase is collected and raised together; nothing is half-com
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from prefiq.foundation.service_context import Pipelines
 from prefiq.foundation.services import Services
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.lowcode.model_spec import snake
-from prefiq.plugins import Host, ProviderBase, discover, read_lock, replace_from_settings
+from prefiq.plugins import Host, LockedApp, ProviderBase, discover, read_lock, replace_from_settings
 from prefiq.plugins.errors import NoSuchModel, UnknownDisabled
 from prefiq.providers import LowcodeProvider
 from prefiq.settings import Settings
@@ -52,19 +52,23 @@ class Composition:
     container: Container
 
 
-def compose_application(settings: Settings, modules: Sequence[type[ProviderBase]] = ()) -> Composition:
+def compose_application(
+    settings: Settings, modules: Sequence[type[ProviderBase]] = (), *, locked: bool = True
+) -> Composition:
     """Compose what the settings list.
 
     Args:
         settings: As loaded.
         modules: Providers beside the listed ones; each one's name is its ``name``, or its class's name
             without ``Provider``.
+        locked: Whether ``apps.lock`` counts where it exists.
 
     Raises:
         Faults: Everything that is wrong with modules, declarations, bindings and hooks.
     """
     faults: list[PrefiqError] = []
-    host = _host(settings, modules, faults)
+    lock = read_lock(settings.folder) if locked else None
+    host = _host(settings, modules, lock, faults)
     models: dict[str, list[type]] = {module.name: [] for module in host.modules}
     for module, model in host.models(faults):
         models[module.name].append(model)
@@ -124,10 +128,15 @@ def derived(spec: ModelSpec) -> tuple[Binding, ...]:
     return tuple(dataclasses.replace(binding, source=source) for binding in to.seal())
 
 
-def _host(settings: Settings, modules: Sequence[type[ProviderBase]], faults: list[PrefiqError]) -> Host:
+def _host(
+    settings: Settings,
+    modules: Sequence[type[ProviderBase]],
+    lock: Mapping[str, LockedApp] | None,
+    faults: list[PrefiqError],
+) -> Host:
     """The modules that could be loaded; what is wrong with the others is among the faults."""
     builtin = [(OWN, LowcodeProvider), *((_name_of(provider), provider) for provider in modules)]
-    found = discover(settings.apps, builtin=builtin, lock=read_lock(settings.folder))
+    found = discover(settings.apps, builtin=builtin, lock=lock)
     faults.extend(found.faults)
     return Host(found.modules, disable=settings.disable, faults=faults)
 

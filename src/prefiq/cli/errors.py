@@ -16,7 +16,11 @@ The tree::
     ├── ScriptFailed           what was typed for ``prefiq shell`` raised
     ├── SingleTenant           an installation for one tenant takes no second
     ├── NotWritable            a module's package is no place for a new file
-    └── UnusableCommand        what a module brings as a command is none
+    ├── UnusableCommand        what a module brings as a command is none
+    ├── AppsElsewhere          the list of apps does not come from prefiq.toml
+    ├── CannotEdit             prefiq.toml is not understood well enough to be edited
+    ├── StillRequired          other modules need the one that is to be removed
+    └── CannotRemoveRows       what a module has in the database cannot be told
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "AddressTaken",
+    "AppsElsewhere",
+    "CannotEdit",
+    "CannotRemoveRows",
     "MissingExtra",
     "NoModules",
     "NotAnApplication",
@@ -37,6 +44,7 @@ __all__ = [
     "ScriptFailed",
     "ServerDidNotStart",
     "SingleTenant",
+    "StillRequired",
     "Unexpected",
     "UnknownCommand",
     "UnknownModule",
@@ -320,4 +328,76 @@ class UnusableCommand(PrefiqError):
         self.module = module
         self.command = command
         self.what = f"{command} is no command"
+        self.where = f"module {module}"
+
+
+class AppsElsewhere(PrefiqError):
+    """``APPS`` is set, so the list in ``prefiq.toml`` does not count and editing it would change nothing.
+
+    Args:
+        source: Where ``APPS`` comes from.
+    """
+
+    code: ClassVar[str] = "PFQ815"
+    exit_code: ClassVar[int] = 3
+    what = "The list of apps comes from APPS, not from prefiq.toml"
+    fix = "change APPS there, or unset it and use the list of prefiq.toml"
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.where = source
+
+
+class CannotEdit(PrefiqError):
+    """The list of apps stands in a form that cannot be edited without risk for the rest of the file.
+
+    Args:
+        file: The file.
+    """
+
+    code: ClassVar[str] = "PFQ816"
+    exit_code: ClassVar[int] = 3
+    what = "The list of apps cannot be edited here without risk for the rest of the file"
+    fix = "edit the list by hand"
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.where = file
+
+
+class StillRequired(PrefiqError):
+    """Other listed modules need the one that is to be removed.
+
+    Args:
+        module: The module.
+        by: The modules whose packages require it.
+    """
+
+    code: ClassVar[str] = "PFQ817"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, module: str, by: Sequence[str]) -> None:
+        self.module = module
+        self.by = tuple(by)
+        self.what = f"{module} is required by {', '.join(self.by)}"
+        self.where = f"module {module}"
+        self.fix = f"remove {', '.join(self.by)} first"
+
+
+class CannotRemoveRows(PrefiqError):
+    """The application cannot be composed, so nobody knows which tables and columns the module has.
+
+    ``--keep``, which is the default, needs no tables: it takes the module from the list alone.
+
+    Args:
+        module: The module.
+    """
+
+    code: ClassVar[str] = "PFQ818"
+    exit_code: ClassVar[int] = 3
+    fix = "mend what prefiq doctor boot finds, or use --keep"
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.what = f"It is not known what {module} has in the database: the application cannot be composed"
         self.where = f"module {module}"

@@ -36,7 +36,7 @@ GROUPS = {
     "run": "Bring the database to the code, and check that all is well.",
     "server": "Serve the application over HTTP.",
     "doctor": "Look for what is wrong, with a fix for each finding.",
-    "apps": "Look at the listed modules.",
+    "apps": "Look at the listed modules, and change the list.",
     "tenants": "Create and list tenants.",
     "lowcode": "Write files from the declarations.",
 }
@@ -50,6 +50,24 @@ COMMANDS = (
     Entry("doctor boot", "doctor_boot", "Validate settings, modules, declarations and bindings."),
     Entry("doctor database", "doctor_database", "Connect to the database and look at its health."),
     Entry("apps list", "apps_list", "List the modules that the application loads, in order."),
+    Entry("apps show", "apps_show", "Show what a module is and brings; it need not be listed."),
+    Entry("apps plan", "apps_plan", "Show what listing a module would change; nothing is changed."),
+    Entry(
+        "apps add", "apps_add", "List a module in prefiq.toml, if the application can be composed with it."
+    ),
+    Entry(
+        "apps remove", "apps_remove", "Take a module from the list in prefiq.toml; its rows stay unless told."
+    ),
+    Entry("apps graph", "apps_graph", "Draw the listed modules and what each has from the others."),
+    Entry(
+        "apps explain", "apps_explain", "Say who bound, replaced and decorated a contract, and who uses it."
+    ),
+    Entry("apps lock", "apps_lock", "Write apps.lock: exactly which packages the listed apps come from."),
+    Entry(
+        "apps verify",
+        "apps_verify",
+        "Compare the installed packages of the listed apps with apps.lock, file by file.",
+    ),
     Entry("tenants create", "tenants_create", "Create a tenant and fill it with the seeds."),
     Entry("tenants list", "tenants_list", "List the tenants."),
     Entry("token", "token", "Make a token for trying the API; not in production."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,12 +42,16 @@ def command(
     together; exit code 3 says that the application cannot start.  CONTRACT is a name as [replace] writes it:
     projects.IProject, "projects.IDomain[Project]".
     """
+    from prefiq.cli.app_changes import explain_contract, show_graph
+
     if contract and graph:
         raise click.UsageError("--explain and --graph exclude each other.")
     if contract:
-        return _explain(session, contract)
+        explain_contract(session, contract)
+        return 0
     if graph:
-        return _graph(session, graph, output)
+        show_graph(session, graph, output)
+        return 0
     from prefiq.cli.database_state import check_files_to_be_deployed
     from prefiq.cli.findings import findings_data, show_findings
     from prefiq.cli.output import print_table
@@ -86,26 +89,3 @@ def command(
 
     session.answer({**findings_data(found.findings, code), "modules": modules, "bindings": entries}, show)
     return code
-
-
-def _explain(session: Session, contract: str) -> int:
-    from prefiq.application.explanation import lines
-
-    found = session.prepared().explain(contract)
-
-    def show() -> None:
-        for line in lines(found):
-            click.echo(line)
-
-    session.answer(dataclasses.asdict(found), show)
-    return 0
-
-
-def _graph(session: Session, form: Literal["mermaid", "svg"], output: Path | None) -> int:
-    app = session.prepared()
-    text = app.graph(form)
-    if output is not None:
-        output.write_text(text, encoding="utf-8")
-    data = {**dataclasses.asdict(app.graph()), "file": str(output) if output else ""}
-    session.answer(data, lambda: click.echo(str(output) if output else text, nl=output is not None))
-    return 0
