@@ -183,7 +183,7 @@ class Container:
         for parameter in parameters_of(function):
             if parameter.name in given:
                 continue
-            wanted = linker.wanted(parameter, name_of(function), module, source)
+            wanted = linker.wanted(parameter, function, module, source)
             if wanted is None:
                 continue
             whole = wanted.whole

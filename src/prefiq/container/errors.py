@@ -109,7 +109,8 @@ class CyclicBindings(CompositionError):
     @property
     def fix(self) -> str:  # type: ignore[override]
         """Where to break it."""
-        return f"ask for Lazy[{self.path[-1]}] in {self.path[-2]}, or split what both need into a third"
+        asked = self.path[-1].partition(" (")[0]
+        return f"ask for Lazy[{asked}] in {self.path[-2]}, or split what both need into a third"
 
 
 class CaptiveDependency(CompositionError):

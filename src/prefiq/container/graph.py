@@ -65,6 +65,10 @@ class Node:
         """The name of what makes it."""
         return name_of(self.binding.provides)
 
+    def linked(self, links: tuple[Link, ...]) -> Node:
+        """The same node with these links."""
+        return Node(self.binding, self.contracts, self.lifetime, self.inner, links)
+
     def needs(self, *, lazy: bool = False) -> Iterator[int]:
         """Numbers of the nodes that it is built from; with ``lazy`` also of those it may ask later."""
         for link in self.links:

@@ -19,7 +19,7 @@ from prefiq.container.errors import (
     UnreadableParameter,
     UnusableBinding,
 )
-from prefiq.container.generics import label
+from prefiq.container.generics import label, name_of
 from prefiq.container.graph import Graph, Kind, Link, Node
 from prefiq.container.lazy import Lazy
 from prefiq.container.parameters import NO_ANNOTATION, Parameter, Unreadable, evaluate, parameters_of
@@ -77,7 +77,7 @@ class Linker:
         for number in numbers:
             node = self.graph.nodes[number]
             if node.binding.lifetime != "value":
-                self.graph.nodes[number] = dataclasses.replace(node, links=self._links(node))
+                self.graph.nodes[number] = node.linked(self._links(node))
 
     def _links(self, node: Node) -> tuple[Link, ...]:
         binding = node.binding
@@ -87,9 +87,11 @@ class Linker:
             )
             return ()
         parameters = parameters_of(binding.provides)
-        unknown = set(binding.args) - {parameter.name for parameter in parameters}
-        for name in sorted(unknown):
-            self._unusable(node, f"{node.implementation} has no parameter {name}", "correct the name in args")
+        if binding.args:
+            for name in sorted(set(binding.args) - {parameter.name for parameter in parameters}):
+                self._unusable(
+                    node, f"{node.implementation} has no parameter {name}", "correct the name in args"
+                )
         links: list[Link] = []
         by_name = False
         wrapped = False
@@ -99,7 +101,9 @@ class Linker:
                 by_name = True  # what is left out cannot be given by place, so nothing after it can
                 continue
             wrapped = wrapped or (node.inner is not None and node.inner in link.targets)
-            links.append(dataclasses.replace(link, keyword=link.keyword or by_name))
+            if by_name and not link.keyword:
+                link = dataclasses.replace(link, keyword=True)
+            links.append(link)
         if node.inner is not None and not wrapped:
             self.faults.append(
                 DecoratesNothing(node.name, node.implementation, True, "", binding.module, binding.source)
@@ -107,18 +111,23 @@ class Linker:
         return tuple(links)
 
     def _link(self, node: Node, parameter: Parameter) -> Link | None:
-        explicit = node.binding.args.get(parameter.name, NO_ANNOTATION)
-        if explicit is not NO_ANNOTATION:
-            return self._explicit(node, parameter, explicit)
-        wanted = self.wanted(parameter, node.implementation, node.binding.module, node.binding.source)
+        binding = node.binding
+        if binding.args:
+            explicit = binding.args.get(parameter.name, NO_ANNOTATION)
+            if explicit is not NO_ANNOTATION:
+                return self._explicit(node, parameter, explicit)
+        wanted = self.wanted(parameter, binding.provides, binding.module, binding.source)
         if wanted is None:
             return None
         if node.inner is not None and wanted.contract in self.graph.nodes[node.inner].contracts:
             return self._made(parameter, wanted, (node.inner,))
         return self._resolved(node, parameter, wanted)
 
-    def wanted(self, parameter: Parameter, owner: str, module: str, source: str) -> Wanted | None:
-        """What a parameter asks for; None where it keeps its default or cannot be read (then a fault is kept)."""
+    def wanted(self, parameter: Parameter, owner: Any, module: str, source: str) -> Wanted | None:
+        """What a parameter of a class or function asks for.
+
+        None where it keeps its default or cannot be read; then a fault is kept.
+        """
         why = ""
         if parameter.annotation is NO_ANNOTATION:
             why = "it has no annotation"
@@ -133,7 +142,7 @@ class Linker:
                 why = f"nothing says what {annotation.__name__} stands for"
         if parameter.required:
             self.faults.append(
-                UnreadableParameter(owner, parameter.name, parameter.written, why, module, source)
+                UnreadableParameter(name_of(owner), parameter.name, parameter.written, why, module, source)
             )
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import lru_cache
-from types import FunctionType, UnionType
+from types import CodeType, FunctionType, UnionType
 from typing import Any, Generic, Protocol
 
 from typing_extensions import get_protocol_members
@@ -119,6 +119,7 @@ def _arity(name: str, promised: FunctionType, has: FunctionType) -> list[str]:
         )
     names = may.co_varnames[: may.co_argcount + may.co_kwonlyargcount]
     if not may.co_flags & inspect.CO_VARKEYWORDS:
+        found += _names(name, must, may)
         found += [
             f"takes no {keyword} in {name}"
             for keyword in must.co_varnames[must.co_argcount : must.co_argcount + must.co_kwonlyargcount]
@@ -132,4 +133,18 @@ def _arity(name: str, promised: FunctionType, has: FunctionType) -> list[str]:
             for keyword in may.co_varnames[may.co_argcount : may.co_argcount + may.co_kwonlyargcount]
             if keyword not in defaults and keyword not in promised_names
         ]
+    return found
+
+
+def _names(name: str, must: CodeType, may: CodeType) -> list[str]:
+    """Parameters that the promise lets callers give by name, and that are called otherwise here."""
+    found: list[str] = []
+    for place in range(max(must.co_posonlyargcount, 1), min(must.co_argcount, may.co_argcount)):
+        promised, own = must.co_varnames[place], may.co_varnames[place]
+        if promised.startswith("__"):  # by place only, as it was written before there was a sign for it
+            continue
+        if place < may.co_posonlyargcount:
+            found.append(f"takes {promised} in {name} by place only")
+        elif own != promised:
+            found.append(f"calls {own} in {name} what is promised as {promised}")
     return found

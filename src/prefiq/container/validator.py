@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any
 
 from prefiq.container.errors import (
@@ -65,7 +66,7 @@ def _factory(node: Node) -> Iterator[PrefiqError]:
     binding = node.binding
     if binding.lifetime == "value":
         return
-    function = inspect.unwrap(binding.provides) if callable(binding.provides) else binding.provides
+    function = _called(binding.provides)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
         return
@@ -86,6 +87,18 @@ def _factory(node: Node) -> Iterator[PrefiqError]:
             binding.module,
             binding.source,
         )
+
+
+def _called(provides: Any) -> Any:
+    """The function that is run when what is bound is called; a class stands for itself."""
+    if isinstance(origin(provides), type) or not callable(provides):
+        return provides
+    function = provides
+    while isinstance(function, partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = getattr(type(function), "__call__", function)  # noqa: B004  what would run, not whether
+    return inspect.unwrap(function)
 
 
 def _promises(node: Node) -> Iterator[PrefiqError]:
@@ -129,12 +142,17 @@ def _cycles(graph: Graph, numbers: Collection[int]) -> Iterator[PrefiqError]:
             elif step in place:
                 circle = [*path[place[step] :], step]
                 first = graph.nodes[step].binding
-                names = tuple(graph.nodes[number].name for number in circle)
+                names = tuple(_told(graph.nodes[number]) for number in circle)
                 yield CyclicBindings(names, first.module, first.source)
             elif step not in done:
                 place[step] = len(path)
                 path.append(step)
                 iterators.append(graph.nodes[step].needs())
+
+
+def _told(node: Node) -> str:
+    """A node in a circle: several decorators of one contract need telling apart."""
+    return node.name if node.inner is None else f"{node.name} (decorator {node.implementation})"
 
 
 def _captives(graph: Graph, numbers: Collection[int]) -> Iterator[PrefiqError]:

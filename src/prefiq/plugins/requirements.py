@@ -92,8 +92,11 @@ def in_order(names: Iterable[str], before: dict[str, set[str]]) -> tuple[list[st
         The order, and a circle (the first name repeated at the end), empty where there is none.
     """
     waiting = list(names)
-    known = set(waiting)
-    needs = {name: [n for n in waiting if n in before.get(name, ()) and n in known] for name in waiting}
+    place = {name: number for number, name in enumerate(waiting)}
+    needs = {
+        name: sorted((n for n in before.get(name, ()) if n in place), key=place.__getitem__)
+        for name in waiting
+    }
     done: dict[str, None] = {}
     for name in waiting:
         path = [name] if name not in done else []

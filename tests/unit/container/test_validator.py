@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -411,3 +412,90 @@ def test_binding_after_the_seal_is_refused() -> None:
     for binder in (to, branch):
         with pytest.raises(BinderSealed, match="Store was bound too late"):
             binder.bind(Store)
+
+
+def test_parameter_names_belong_to_the_promise() -> None:
+    """Callers may give by name what the contract does not take by place only, so the names must be the same."""
+
+    class Renamed(Store):
+        def get(self, name: str) -> str:
+            return name
+
+    class ByPlace(Store):
+        def get(self, key: str, /) -> str:
+            return key
+
+    class Open(Store):
+        def get(self, name: str, **more: str) -> str:  # type: ignore[override]
+            return name
+
+    renamed, by_place = only(lambda to: to.bind(IStore, Renamed)), only(lambda to: to.bind(IStore, ByPlace))
+    assert renamed.lacks == ("calls name in get what is promised as key",)
+    assert by_place.lacks == ("takes key in get by place only",)
+    assert faults(lambda to: to.bind(IStore, Open)) == ()
+
+
+class IByPlace(Protocol):
+    def get(self, key: str, /) -> str: ...
+
+
+def test_names_of_what_is_given_by_place_are_free() -> None:
+    """A contract's positional-only parameter may be called anything."""
+
+    class Other:
+        def get(self, name: str) -> str:
+            return name
+
+    assert faults(lambda to: to.bind(IByPlace, Other)) == ()
+
+
+def test_hidden_async_factories_are_found() -> None:
+    """Also behind ``partial``, a decorator that keeps the original, or an object with ``async __call__``."""
+
+    async def factory(name: str = "") -> Store:
+        return Store()
+
+    @functools.wraps(factory)
+    def wrapped() -> Any:
+        return factory()
+
+    class Maker:
+        async def __call__(self) -> Store:
+            return Store()
+
+    for provides in (functools.partial(factory, "x"), wrapped, Maker()):
+        found = [
+            fault for fault in faults(lambda to: to.bind(Store, provides)) if isinstance(fault, AsyncFactory)
+        ]  # noqa: B023
+        assert len(found) == 1, provides
+
+
+class IAudit(Protocol):
+    pass
+
+
+def test_circle_of_decorators_names_them() -> None:
+    """Decorators that need each other's contract are drawn with their classes."""
+
+    class Audit:
+        pass
+
+    class AuditedStore(Store):
+        def __init__(self, inner: IStore, audit: IAudit) -> None: ...
+
+    class StoredAudit:
+        def __init__(self, inner: IAudit, store: IStore) -> None: ...
+
+    fault = only(
+        lambda to: to.bind(IStore, Store),
+        lambda to: to.bind(IAudit, Audit),
+        lambda to: to.decorate(IStore, AuditedStore),
+        lambda to: to.decorate(IAudit, StoredAudit),
+    )
+    assert isinstance(fault, CyclicBindings)
+    assert fault.path == (
+        "IStore (decorator AuditedStore)",
+        "IAudit (decorator StoredAudit)",
+        "IStore (decorator AuditedStore)",
+    )
+    assert fault.fix.startswith("ask for Lazy[IStore] in IAudit (decorator StoredAudit)")
