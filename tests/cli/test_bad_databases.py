@@ -32,17 +32,38 @@ def test_locked_database_stops_writers_only(within, writer: sqlite3.Connection) 
 @pytest.mark.parametrize(
     "command", [("run", "migrate"), ("run", "sanity"), ("server", "start", "--port", "0")]
 )
-def test_database_of_newer_code(within, application: Path, command: tuple[str, ...]) -> None:
-    """Code that is older than the database says so and touches nothing."""
-    with sqlite3.connect(application / "demo.db") as connection:
-        connection.execute(
-            "INSERT INTO prefiq_migration SELECT module, 8, '0008_future', checksum, applied_at, duration "
-            "FROM prefiq_migration WHERE module = 'projects'"
-        )
-    connection.close()
+def test_database_that_newer_code_contracted(within, application: Path, command: tuple[str, ...]) -> None:
+    """Code that cannot live with what newer code did says so and touches nothing."""
+    migrated_by_newer_code(application, "contract")
     result = within(*command, env={"ENV": "staging"})
     assert result.exit_code == 3
     assert "[PFQ608]" in result.output or "PFQ608" in result.output
+
+
+def test_database_that_newer_code_expanded(within, application: Path) -> None:
+    """The previous release runs on it, and its status says so."""
+    migrated_by_newer_code(application, "expand")
+    for command in (
+        ("run", "migrate", "--check"),
+        ("run", "migrate"),
+        ("run", "sanity"),
+        ("doctor", "database"),
+    ):
+        result = within(*command, env={"ENV": "staging"})
+        assert result.exit_code == 0, result.output
+    status = within("run", "migrate", "--status").stdout
+    assert "0008_future" in status
+    assert "migrated by a newer release" in status
+
+
+def migrated_by_newer_code(application: Path, phase: str) -> None:
+    with sqlite3.connect(application / "demo.db") as connection:
+        connection.execute(
+            "INSERT INTO prefiq_migration SELECT module, 8, '0008_future', checksum, applied_at, duration, ? "
+            "FROM prefiq_migration WHERE module = 'projects'",
+            [phase],
+        )
+    connection.close()
 
 
 def test_database_in_a_place_that_is_none(within, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── EditedMigration        a file is no longer the one that was applied
     ├── MissingRequirement     another module is not listed, or too old
     ├── MigrationCycle         migrations wait for each other
-    ├── DatabaseAhead          the database was migrated by newer code
+    ├── DatabaseAhead          newer code took away what this code needs
     ├── BadOperation           an operation does not fit what the ones before it made
     ├── StaleSnapshot          snapshot.json is not what the migrations make
     ├── NeedsDefault           rows that exist would have no value
@@ -216,8 +216,9 @@ class MigrationCycle(PrefiqError):
 
 
 class DatabaseAhead(PrefiqError):
-    """The database was migrated by newer code than what is installed; it is left alone.
+    """Newer code than what is installed applied a migration that contracts; the database is left alone.
 
+    The code from before cannot live with it.  After one that expands it can, and this error does not come.
     Install the newer package of the module, or restore a backup that fits the old one.
     """
 
@@ -229,7 +230,9 @@ class DatabaseAhead(PrefiqError):
         self.number = number
         self.name = name
         self.has = has
-        self.what = f"The database has migration {name}, the installed code ends at {has:04d}"
+        self.what = (
+            f"The database has migration {name}, which contracts; the installed code ends at {has:04d}"
+        )
         self.where = f"module {module}"
         self.fix = f"install a package of {module} that has migration {number:04d}"
 

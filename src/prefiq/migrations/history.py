@@ -38,6 +38,7 @@ MIGRATIONS = sa.Table(
     sa.Column("checksum", sa.String(64), nullable=False),
     sa.Column("applied_at", sa.String(32), nullable=False),
     sa.Column("duration", sa.Float, nullable=False),
+    sa.Column("phase", sa.String(8), nullable=False),
 )
 DEVELOPMENT = sa.Table(
     "prefiq_development",
@@ -59,6 +60,7 @@ class Applied:
         checksum: Of its file then.
         applied_at: When, in ISO 8601, UTC.
         duration: Seconds it took.
+        phase: ``"expand"`` or ``"contract"``: code that does not know it asks this.
     """
 
     module: str
@@ -67,6 +69,7 @@ class Applied:
     checksum: str
     applied_at: str
     duration: float
+    phase: str
 
     @property
     def key(self) -> tuple[str, int]:
@@ -111,6 +114,7 @@ def record(loaded: LoadedMigration, at: datetime, duration: float, dialect: sa.D
         "checksum": loaded.checksum,
         "applied_at": at.isoformat(),
         "duration": duration,
+        "phase": loaded.migration.phase,
     }
     return words_of(sa.insert(MIGRATIONS).values(values), dialect)
 

@@ -29,6 +29,7 @@ class Plan:
         modules: The listed modules, in their order.
         migrations: Module → its migrations by number.
         applied: What the database has of listed modules.
+        ahead: Of these, what only newer code knows; this code lives with it.
         orphans: What it has of modules that are not listed.
         pending: What is to be applied, in order.
         adopted: Of these, what a development database has already; it is recorded, not run.
@@ -39,6 +40,7 @@ class Plan:
     modules: tuple[str, ...]
     migrations: Mapping[str, Sequence[LoadedMigration]]
     applied: tuple[Applied, ...]
+    ahead: tuple[Applied, ...]
     orphans: tuple[Applied, ...]
     pending: tuple[Stage, ...]
     adopted: frozenset[tuple[str, int]]
@@ -63,6 +65,9 @@ def plan(
     modules: Sequence[ModulePart], connection: sa.Connection | None = None, *, strict: bool = True
 ) -> Plan:
     """Compare the migrations of modules with what a database has.
+
+    What newer code has applied is no error where it only expanded: during a rollout, and after one that was
+    taken back, the previous release runs on that schema.
 
     Args:
         modules: The listed modules, in their order.
@@ -100,6 +105,7 @@ def plan(
         tuple(module.name for module in modules),
         migrations,
         tuple(applied),
+        tuple(row for row in applied if row.number > len(migrations[row.module])),
         tuple(row for row in rows if row.module not in listed),
         tuple(pending),
         frozenset(adopted),
@@ -123,8 +129,10 @@ def _disagreements(
             if loaded is not None and (loaded.checksum, loaded.label) != (row.checksum, row.name):
                 yield EditedMigration(module, loaded.file, row.name)
         newest = max(rows.get(module, ()), key=lambda row: row.number, default=None)
-        if newest is not None and newest.number > last:
-            yield DatabaseAhead(module, newest.number, newest.name, last)
+        contracting = [row for row in rows.get(module, ()) if row.number > last and row.phase != "expand"]
+        if contracting:
+            first = min(contracting, key=lambda row: row.number)
+            yield DatabaseAhead(module, first.number, first.name, last)
         skipped = [
             m.label for number, m in by_number.items() if number not in done and number < max(done, default=0)
         ]

@@ -77,6 +77,7 @@ class ModuleStatus:
         pending: Labels of what is not.
         orphaned: Whether the module is not listed.
         development: Whether its tables were migrated from the declarations, without files.
+        ahead: Labels of what is applied and only newer code knows.
     """
 
     module: str
@@ -84,6 +85,7 @@ class ModuleStatus:
     pending: tuple[str, ...] = ()
     orphaned: bool = False
     development: bool = False
+    ahead: tuple[str, ...] = ()
 
 
 def apply(
@@ -157,6 +159,7 @@ def status(modules: Sequence[ModulePart], connection: sa.Connection) -> list[Mod
             tuple(row.name for row in planned.applied if row.module == module),
             tuple(stage.loaded.label for stage in planned.pending if stage.loaded.module == module),
             development=module in planned.development,
+            ahead=tuple(row.name for row in planned.ahead if row.module == module),
         )
         for module in planned.modules
     ]

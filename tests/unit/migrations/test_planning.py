@@ -9,7 +9,7 @@ from tests.unit.migrations.kit import Workshop, model
 
 from prefiq.errors import Faults
 from prefiq.lowcode import field
-from prefiq.migrations import plan, status
+from prefiq.migrations import check, plan, status
 
 NAME: dict[str, Any] = {"name": (str, field(max_length=20))}
 
@@ -76,18 +76,45 @@ def test_other_file_under_the_number_is_told(workshop: Workshop) -> None:
     ]
 
 
-def test_database_of_newer_code_is_left_alone(workshop: Workshop) -> None:
-    """A migration that the code does not know means that the package is too old."""
-    stepped(workshop, steps=3)
+def released(workshop: Workshop, *additions: Any) -> None:
+    """A database that a release migrated which has a field more for each addition, and the code before it."""
+    stepped(workshop, steps=1)
+    fields: dict[str, Any] = dict(NAME)
+    for number, addition in enumerate(additions):
+        fields[f"field_{number}"] = addition
+        workshop.declare("shop", model("Thing", fields))
+        workshop.make("shop")
     workshop.migrate()
-    for name in ("0003_add_thing_field_1.py", "0002_add_thing_field_0.py"):
-        (workshop.folder("shop") / name).unlink()
+    workshop.declare("shop", model("Thing", NAME))
+    for number in range(len(additions)):
+        (workshop.folder("shop") / f"{number + 2:04d}_add_thing_field_{number}.py").unlink()
+
+
+REQUIRED: Any = (int, field(default=1))
+OPTIONAL: Any = (int | None, field(default=None))
+
+
+def test_database_that_newer_code_contracted_is_left_alone(workshop: Workshop) -> None:
+    """The first migration that this code cannot live with is told, whatever came after it."""
+    released(workshop, OPTIONAL, REQUIRED, OPTIONAL)
     assert problems(workshop) == [
         (
-            "The database has migration 0003_add_thing_field_1, the installed code ends at 0001 "
-            "(module shop) [PFQ608]"
+            "The database has migration 0003_add_thing_field_1, which contracts; "
+            "the installed code ends at 0001 (module shop) [PFQ608]"
         )
     ]
+
+
+def test_previous_release_runs_on_an_expanded_database(workshop: Workshop) -> None:
+    """What newer code applied is noted, nothing waits, and rows can be written as before."""
+    released(workshop, OPTIONAL)
+    with workshop.connect() as connection:
+        check(workshop.parts, connection)
+        (at,) = status(workshop.parts, connection)
+    assert at.applied == ("0001_initial", "0002_add_thing_field_0")
+    assert at.ahead == ("0002_add_thing_field_0",)
+    assert workshop.migrate() == []
+    workshop.insert("shop_thing", name="a chair")
 
 
 def test_hole_in_the_history_is_told(workshop: Workshop) -> None:

@@ -82,6 +82,7 @@ def _status(session: Session, app: Application) -> None:
             "pending": list(at.pending),
             "listed": not at.orphaned,
             "development": at.development,
+            "ahead": list(at.ahead),
         }
         for at in status(app)
     ]
@@ -97,6 +98,7 @@ def _status(session: Session, app: Application) -> None:
                     for note, holds in (
                         ("not listed, its tables are kept", not row["listed"]),
                         ("follows the declarations", row["development"]),
+                        ("migrated by a newer release", row["ahead"]),
                     )
                     if holds
                 ),
