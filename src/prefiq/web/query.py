@@ -140,7 +140,7 @@ def inclusions(spec: ModelSpec, catalog: Catalog) -> dict[str, Inclusion]:
 
 def sortable_names(spec: ModelSpec) -> tuple[str, ...]:
     """What a list can be sorted by; ids are ordered by time."""
-    return (*(field.name for field in spec.fields if field.sort and not field.hidden), "id")
+    return (*(field.name for field in spec.fields if field.sort), "id")
 
 
 def text_reader(spec: FieldSpec) -> Callable[[str], Any]:
@@ -356,7 +356,7 @@ def _count(text: str, least: int, most: int) -> int:
 
 def _filters(spec: FieldSpec) -> Iterator[tuple[str, Take]]:
     """Parameter → what it does, for each operator of a field that lists may filter by."""
-    if not spec.filter or spec.hidden or spec.kind not in OPERATORS:
+    if not spec.filter or spec.kind not in OPERATORS:
         return
     read = text_reader(spec)
     for operator in OPERATORS[spec.kind]:

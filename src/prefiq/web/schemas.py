@@ -193,7 +193,7 @@ def read_schema(spec: ModelSpec) -> Schema:
 
 def filter_schemas(spec: FieldSpec) -> dict[str, Schema]:
     """The query parameters that filter by a field, each with its schema."""
-    if not spec.filter or spec.hidden or spec.kind not in OPERATORS:
+    if not spec.filter or spec.kind not in OPERATORS:
         return {}
     one = _filter_value(spec)
     found: dict[str, Schema] = {}

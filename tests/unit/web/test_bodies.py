@@ -59,6 +59,7 @@ def test_decimals_keep_every_digit(text, value):
         b"[1]",
         b'"1e5"',
         b'"' + b"1" * 101 + b'"',
+        b'"' + b"1" * 60 + b"." + b"1" * 60 + b'"',
     ],
 )
 def test_what_is_no_decimal_is_refused(text):

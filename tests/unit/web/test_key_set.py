@@ -106,7 +106,13 @@ def test_a_key_that_was_withdrawn_is_refused_after_ten_minutes(keys, local, cloc
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"status": 500}, {"body": b"<html>"}, {"body": b"[]"}, {"body": b"{}" + b" " * 300_000}]
+    "trouble",
+    [
+        {"status": 500},
+        {"body": b"<html>"},
+        {"body": b"[]"},
+        {"body": json.dumps({"keys": [jwk(0)]}).encode() + b" " * 300_000},
+    ],
 )
 def test_keys_at_hand_serve_a_day_while_the_issuer_is_in_trouble(keys, local, clock, trouble):
     """What cannot be read, or is too large, does not replace what was read before."""
