@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from prefiq.contracts import All, Any_, Compare, Criteria, Not
-from prefiq.lowcode import ModelSpec
-from prefiq.sql.criteria_values import SortKey, check_compare, check_size
+from prefiq.lowcode import FieldSpec, ModelSpec
+from prefiq.sql.criteria_values import SortKey, check_compare, check_size, compared
 from prefiq.sql.errors import CriteriaError
 
-__all__ = ["Test", "in_order", "is_behind", "matcher"]
+__all__ = ["Test", "in_order", "is_behind", "matcher", "reader_of"]
 
 Test = Callable[[Any], bool | None]
 """True, false, or None for unknown."""
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda value, given: bool(value == given),
-    "ne": lambda value, given: bool(value != given),
-    "gt": lambda value, given: bool(value > given),
-    "gte": lambda value, given: bool(value >= given),
-    "lt": lambda value, given: bool(value < given),
-    "lte": lambda value, given: bool(value <= given),
-    "contains": lambda value, given: given in str(value),
-    "icontains": lambda value, given: given.lower() in str(value).lower(),
-    "startswith": lambda value, given: str(value).startswith(given),
-}
 
 
 def matcher(spec: ModelSpec, criteria: Criteria | None) -> Callable[[Any], bool]:
@@ -82,58 +71,32 @@ def _negated(term: Test) -> Test:
 
 
 def _compare(spec: ModelSpec, term: Compare) -> Test:
-    name = check_compare(spec, term).name
-    given: Any = term.value
-    if term.operator == "isnull":
-        return lambda entity: (getattr(entity, name) is None) is given
-    if term.operator in {"in", "nin"}:
-        member = _member(name, given)
-        return member if term.operator == "in" else _negated(member)
-    if given is None:
-        return lambda _: None
-    compare = _COMPARISONS[term.operator]
-
-    def test(entity: Any) -> bool | None:
-        value = getattr(entity, name)
-        return None if value is None else compare(value, given)
-
-    return test
+    read = reader_of(check_compare(spec, term))
+    operator, given = term.operator, term.value
+    return lambda entity: compared(operator, read(entity), given)
 
 
-def _member(name: str, given: Iterable[Any]) -> Test:
-    members = list(given)
-    has_null = any(member is None for member in members)
-
-    def test(entity: Any) -> bool | None:
-        if not members:
-            return False
-        value = getattr(entity, name)
-        if value is None:
-            return None
-        if any(member is not None and value == member for member in members):
-            return True
-        return None if has_null else False
-
-    return test
+def reader_of(field: FieldSpec) -> Callable[[Any], Any]:
+    """A function that takes the field's value of an entity."""
+    return attrgetter(field.name) if field.owner is None else field.read
 
 
 def in_order(entities: Iterable[Any], keys: tuple[SortKey, ...]) -> list[Any]:
     """The entities sorted, NULL smaller than every value."""
     ordered = list(entities)
     for key in reversed(keys):  # sorting is stable: the last key first
-        name = key.field.name
-        ordered.sort(key=_ranked(name), reverse=key.descending)
+        ordered.sort(key=_ranked(reader_of(key.field)), reverse=key.descending)
     return ordered
 
 
-def _ranked(name: str) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda entity: _rank(getattr(entity, name))
+def _ranked(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda entity: _rank(read(entity))
 
 
 def is_behind(entity: Any, keys: tuple[SortKey, ...], after: tuple[Any, ...]) -> bool:
     """Whether the entity comes after a keyset in this order."""
     for key, given in zip(keys, after, strict=True):
-        value, limit = _rank(getattr(entity, key.field.name)), _rank(given)
+        value, limit = _rank(key.field.read(entity)), _rank(given)
         if value != limit:
             return (value > limit) is not key.descending
     return False

@@ -10,14 +10,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 from msgspec import StructMeta
 
 from prefiq.contracts import IllegalTransition, Refused
-from prefiq.lowcode import FieldDecl, ModelMeta, field, ref, uuid7
+from prefiq.lowcode import FieldDecl, ModelMeta, ModelSpec, field, ref, uuid7
 from prefiq.lowcode.action import actions_from
 from prefiq.lowcode.annotations import annotations_in, is_class_variable
 from prefiq.lowcode.field import MISSING, NOW
@@ -42,6 +42,7 @@ class _Memory:
     __slots__ = ("_ext", "_loaded", "_moves")
 
     if TYPE_CHECKING:
+        _ext: dict[Any, Any]
         _loaded: tuple[Any, ...] | None
         _moves: list[Move]
 
@@ -116,6 +117,20 @@ class Child(_Record):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return _twin(self, tuple(copy.deepcopy(value, memo) for value in _values(self)))
 
+    def __replace__(self, /, **changes: Any) -> Self:
+        twin: Any = _twin(self, _values(self))
+        for name, value in changes.items():
+            if name not in twin.__struct_fields__:
+                raise TypeError(f"{type(self).__name__} has no field {name}")
+            setattr(twin, name, value)
+        return cast("Self", twin)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        extensions = {
+            cls: _values(extension) for cls, extension in (getattr(self, "_ext", None) or {}).items()
+        }
+        return _rebuilt, (type(self), _values(self), extensions)
+
 
 class Entity(Child):
     """The base of a declared model.
@@ -147,11 +162,22 @@ def _twin(entity: R, values: tuple[Any, ...]) -> R:
     twin: Any = type(entity)(*values)
     if hasattr(entity, "_loaded"):
         twin._loaded = entity._loaded
-    for slot in ("_moves", "_ext"):
-        if hasattr(entity, slot):
-            setattr(twin, slot, copy.copy(getattr(entity, slot)))
+    if hasattr(entity, "_moves"):
+        twin._moves = copy.copy(entity._moves)
+    held: dict[Any, Any] | None = getattr(entity, "_ext", None)
+    if held is not None:
+        # Their values are copied, not the entity that they are on.
+        twin._ext = {cls: cls(*copy.deepcopy(_values(extension))) for cls, extension in held.items()}
     made: R = twin
     return made
+
+
+def _rebuilt(cls: Any, values: tuple[Any, ...], extensions: dict[Any, tuple[Any, ...]]) -> Any:
+    """An entity that was pickled; what it remembered of its row stays behind."""
+    entity = cls(*values)
+    if extensions:
+        entity._ext = {extension: extension(*theirs) for extension, theirs in extensions.items()}
+    return entity
 
 
 def remember(entity: Any) -> None:
@@ -173,16 +199,24 @@ def loaded(entity: Any) -> tuple[Any, ...] | None:
     return getattr(entity, "_loaded", None)
 
 
-def changes(entity: Any) -> dict[str, tuple[Any, Any]]:
-    """Field → (stored value, present value) for every field that differs; all fields of a new entity."""
+def changes(entity: Any, spec: ModelSpec | None = None) -> dict[str, tuple[Any, Any]]:
+    """Field → (stored value, present value) for every field that differs; all fields of a new entity.
+
+    Args:
+        entity: As it is now.
+        spec: Its model, whose extensions are looked at as well.
+    """
     stored = loaded(entity)
+    names, values = entity.__struct_fields__, _values(entity)
+    if spec is not None and spec.extensions:
+        further = [f for f in spec.all_fields if f.owner is not None]
+        names = (*names, *(f.name for f in further))
+        values = (*values, *(f.read(entity) for f in further))
     if stored is None:
-        return {
-            name: (None, value) for name, value in zip(entity.__struct_fields__, _values(entity), strict=True)
-        }
+        return {name: (None, value) for name, value in zip(names, values, strict=True)}
     return {
         name: (old, new)
-        for name, old, new in zip(entity.__struct_fields__, stored, _values(entity), strict=True)
+        for name, old, new in zip(names, stored, values, strict=False)
         if old is not new and not _same(old, new)
     }
 

@@ -6,11 +6,13 @@ Imports ``contracts`` and ``errors``.  Everything above reads ``ModelSpec``; nob
 from prefiq.lowcode.action import Action, action, transition
 from prefiq.lowcode.catalog import Catalog
 from prefiq.lowcode.errors import DeclarationError, Violation
+from prefiq.lowcode.extension_meta import ExtensionMeta, Tuning, tune
 from prefiq.lowcode.field import FieldDecl, children, field, now, ref
 from prefiq.lowcode.model_meta import ModelMeta, index, unique, validator
 from prefiq.lowcode.model_spec import (
     ActionSpec,
     ChildSpec,
+    ExtensionSpec,
     FieldSpec,
     IndexSpec,
     Kind,
@@ -29,6 +31,8 @@ __all__ = [
     "Catalog",
     "ChildSpec",
     "DeclarationError",
+    "ExtensionMeta",
+    "ExtensionSpec",
     "FieldDecl",
     "FieldSpec",
     "IndexSpec",
@@ -38,6 +42,7 @@ __all__ = [
     "RefSpec",
     "Status",
     "StatusSpec",
+    "Tuning",
     "Validator",
     "ValidatorSpec",
     "Violation",
@@ -48,6 +53,7 @@ __all__ = [
     "now",
     "ref",
     "transition",
+    "tune",
     "unique",
     "uuid7",
     "validator",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Protocol, TypeVar, overload
 
 from typing_extensions import ParamSpec
 
@@ -18,7 +18,15 @@ __all__ = ["Action", "action", "transition"]
 
 E = TypeVar("E")
 T = TypeVar("T")
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
 P = ParamSpec("P")
+
+
+class Extends(Protocol[B_co]):
+    """What an extension of a model is to an action that it declares: the action is the model's."""
+
+    def _extends(self) -> B_co: ...
 
 
 class Action(Generic[E, P]):
@@ -55,6 +63,8 @@ class Action(Generic[E, P]):
         self.name = name
 
     @overload
+    def __get__(self, instance: None, owner: type[Extends[B]], /) -> Action[B, P]: ...
+    @overload
     def __get__(self, instance: None, owner: type[T], /) -> Action[T, P]: ...
     @overload
     def __get__(self, instance: object, owner: type, /) -> Callable[P, None]: ...
@@ -71,6 +81,12 @@ class Action(Generic[E, P]):
         raise TypeError(f"run {self.name} through a service")
 
     @property
+    def extends(self) -> type | None:
+        """The model that it is an action of, where an extension declares it."""
+        base: type | None = getattr(self.owner, "__prefiq_extends__", None)
+        return base
+
+    @property
     def is_transition(self) -> bool:
         """Whether it changes the status."""
         return self.to is not None
@@ -78,13 +94,20 @@ class Action(Generic[E, P]):
     def apply(self, entity: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         """Change the object: check the state, run the body, set the state.
 
+        The body of an action that an extension declares gets the extension, whose ``base`` is the entity.
+
         Raises:
             IllegalTransition: Not possible in the entity's present state.
             prefiq.contracts.Refused: The body says no.
         """
+        subject = entity
+        if self.extends is not None:
+            owner: Any = self.owner
+            subject = entity if isinstance(entity, owner) else owner.on(entity)
+            entity = subject.base
         if not self.sources:
             if self.function is not None:
-                self.function(entity, *args, **kwargs)
+                self.function(subject, *args, **kwargs)
             return
         field = status_field_of(type(entity), type(self.sources[0]))
         state = getattr(entity, field)
@@ -93,7 +116,7 @@ class Action(Generic[E, P]):
                 type(entity).__name__, self.name, str(state), actions_from(type(entity), state)
             )
         if self.function is not None:
-            self.function(entity, *args, **kwargs)
+            self.function(subject, *args, **kwargs)
         if self.to is not None:
             setattr(entity, field, self.to)
             entity._explain(field, state, self.to)

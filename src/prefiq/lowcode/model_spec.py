@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActionSpec",
     "ChildSpec",
+    "ExtensionSpec",
     "FieldSpec",
     "IndexSpec",
     "Kind",
@@ -69,7 +70,7 @@ class FieldSpec:
     """One field of a model, or one parameter of an action.
 
     Args:
-        name: Attribute, column and JSON name.
+        name: Attribute, column and JSON name; of a field of an extension ``<module>.<attribute>``.
         kind: What it holds.
         type: Python type of a value: the enum's class for ``enum``; for ``json`` what was annotated, as
             ``dict`` or ``list[str]``, and ``object`` for any.
@@ -80,6 +81,8 @@ class FieldSpec:
         clock_default: Whether the default is the clock's time.
         is_status: Whether it is the model's status.
         ref: The reference it is, or None.
+        owner: The extension's class, where another module's extension brings the field; else None.
+        declared: The field as its own module declares it, where an extension tunes it; else None.
     """
 
     name: str
@@ -111,6 +114,49 @@ class FieldSpec:
     help: str = ""
     validators: tuple[FieldValidator, ...] = ()
     ref: RefSpec | None = None
+    owner: Any = None
+    declared: FieldSpec | None = None
+
+    @property
+    def attribute(self) -> str:
+        """Its name on the entity or, of an extension's field, on the extension."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def column(self) -> str:
+        """Its column: ``x_<module>_<attribute>`` of a field of an extension."""
+        return self.name if self.owner is None else f"x_{self.name.replace('.', '_')}"
+
+    @property
+    def stored(self) -> FieldSpec:
+        """As the database keeps it: what an extension tunes changes no table."""
+        return self.declared or self
+
+    @property
+    def column_nullable(self) -> bool:
+        """Whether the column may be NULL: one of an extension always, so that the base works without it."""
+        return self.owner is not None or self.stored.nullable
+
+    @property
+    def reads_null(self) -> bool:
+        """Whether NULL in the column reads as the default: a value is needed, and old rows have none."""
+        return self.owner is not None and not self.nullable
+
+    def absent(self) -> Any:
+        """What NULL in the column reads as."""
+        if not self.reads_null:
+            return None
+        return self.default_factory() if self.default_factory is not None else self.default
+
+    def read(self, entity: Any) -> Any:
+        """The field's value of an entity."""
+        if self.owner is None:
+            return getattr(entity, self.name)
+        return getattr(self.owner.of(entity), self.attribute)
+
+    def write(self, entity: Any, value: Any) -> None:
+        """Set the field's value of an entity."""
+        setattr(entity if self.owner is None else self.owner.on(entity), self.attribute, value)
 
     @property
     def required(self) -> bool:
@@ -205,6 +251,38 @@ class ValidatorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtensionSpec:
+    """What one module adds to another module's model.
+
+    Args:
+        module: Name of the extending module, for example ``"billing"``; the member of the base's JSON.
+        name: The class's name, for example ``"ProjectBilling"``.
+        cls: The class.
+        base: Qualified name of the model that it extends.
+        doc: First paragraph of the class's docstring.
+        fields: Its fields; their names are qualified, ``"billing.rate"``.
+        indexes: Its indexes; their fields are qualified too.
+        actions: Further actions of the base.
+        validators: Its checks; they take the extension, whose ``base`` is the entity.
+    """
+
+    module: str
+    name: str
+    cls: type[Any]
+    base: str
+    doc: str
+    fields: tuple[FieldSpec, ...]
+    indexes: tuple[IndexSpec, ...] = ()
+    actions: tuple[ActionSpec, ...] = ()
+    validators: tuple[ValidatorSpec, ...] = ()
+
+    @property
+    def qualified(self) -> str:
+        """``"billing.ProjectBilling"``."""
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A declared model, complete and frozen.
 
@@ -225,6 +303,7 @@ class ModelSpec:
         soft_delete: Whether deleting only marks the row.
         remote: Whether it has an API.
         parent: Qualified name of the model whose child this is, or empty.
+        extensions: What other modules add, in module order; their actions stand among ``actions``.
     """
 
     module: str
@@ -248,6 +327,7 @@ class ModelSpec:
     soft_delete: bool
     remote: bool
     parent: str = ""
+    extensions: tuple[ExtensionSpec, ...] = ()
 
     @property
     def qualified(self) -> str:
@@ -269,13 +349,27 @@ class ModelSpec:
         """Column of a child that holds its parent's id."""
         return snake(self.parent.rpartition(".")[2]) + "_id"
 
+    @property
+    def all_fields(self) -> tuple[FieldSpec, ...]:
+        """The model's own fields and those of its extensions."""
+        if not self.extensions:
+            return self.fields
+        return (*self.fields, *(field for extension in self.extensions for field in extension.fields))
+
+    @property
+    def all_indexes(self) -> tuple[IndexSpec, ...]:
+        """The model's own indexes and those of its extensions."""
+        if not self.extensions:
+            return self.indexes
+        return (*self.indexes, *(index for extension in self.extensions for index in extension.indexes))
+
     def field(self, name: str) -> FieldSpec:
-        """The field with this name.
+        """The field with this name, qualified for one of an extension.
 
         Raises:
             KeyError: There is none.
         """
-        for candidate in self.fields:
+        for candidate in self.all_fields:
             if candidate.name == name:
                 return candidate
         raise KeyError(name)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from prefiq.lowcode.action import Action, actions_of
-from prefiq.lowcode.annotations import is_class_variable, own_annotations
+from prefiq.lowcode.annotations import own_annotations
 from prefiq.lowcode.field import MISSING, NOW, FieldDecl, with_default
 from prefiq.lowcode.model_meta import ModelMeta
 from prefiq.lowcode.model_spec import (
@@ -68,8 +68,7 @@ def hints_of(cls: type) -> dict[str, Any]:
             continue
         scope = _scope_of(base)
         for name, annotation in own_annotations(base).items():
-            if not is_class_variable(annotation):
-                hints[name] = _resolve(annotation, scope)
+            hints[name] = _resolve(annotation, scope)
     cls.__prefiq_hints__ = hints  # type: ignore[attr-defined]
     return hints
 
@@ -121,12 +120,12 @@ def read_model(cls: type, module: str, names: Names, parent: ModelSpec | None = 
         label=title,
         label_plural=words(meta.plural.replace("-", "_")) if meta.plural else plural_of(title),
         label_field=meta.label,
-        doc=_first_paragraph(cls.__dict__.get("__doc__")),
+        doc=first_paragraph(cls.__dict__.get("__doc__")),
         fields=fields,
         children=(),
         indexes=_indexes(fields, meta),
-        actions=tuple(_read_action(name, act, module, cls, names) for name, act in actions_of(cls).items()),
-        validators=_read_validators(cls),
+        actions=tuple(read_action(name, act, module, cls, names) for name, act in actions_of(cls).items()),
+        validators=read_validators(cls),
         status=StatusSpec(status.name, str(status.default), tuple(status.type)) if status else None,
         order_by=(meta.order_by,) if isinstance(meta.order_by, str) else listed(meta.order_by, str),
         scope=meta.scope if parent is None else parent.scope,
@@ -204,7 +203,7 @@ def _read_ref(name: str, decl: FieldDecl, names: Names) -> RefSpec | None:
     return RefSpec(decl.ref, model, decl.on_delete, name.removesuffix("_id"))
 
 
-def _read_validators(cls: type) -> tuple[ValidatorSpec, ...]:
+def read_validators(cls: type) -> tuple[ValidatorSpec, ...]:
     """Methods marked ``@validator``, in order of declaration; one that a subclass overrides stays in its place."""
     found: dict[str, Callable[[Any], None]] = {}
     for base in reversed(cls.__mro__):
@@ -216,7 +215,7 @@ def _read_validators(cls: type) -> tuple[ValidatorSpec, ...]:
     return tuple(ValidatorSpec(name, function) for name, function in found.items())
 
 
-def _read_action(name: str, act: Action[Any, Any], module: str, cls: type, names: Names) -> ActionSpec:
+def read_action(name: str, act: Action[Any, Any], module: str, cls: type, names: Names) -> ActionSpec:
     parameters: list[FieldSpec] = []
     if act.function is not None:
         scope = {**_scope_of(act.owner), **getattr(inspect.unwrap(act.function), "__globals__", {})}
@@ -243,7 +242,7 @@ def _read_action(name: str, act: Action[Any, Any], module: str, cls: type, names
         parameters=tuple(parameters),
         sources=tuple(str(source) for source in act.sources),
         to=str(act.to) if act.to is not None else None,
-        doc=_first_paragraph(act.__doc__) if act.function is not None else "",
+        doc=first_paragraph(act.__doc__) if act.function is not None else "",
         action=act,
     )
 
@@ -313,5 +312,5 @@ def _text_of(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
-def _first_paragraph(doc: str | None) -> str:
+def first_paragraph(doc: str | None) -> str:
     return " ".join(inspect.cleandoc(doc).split("\n\n")[0].split()) if doc else ""

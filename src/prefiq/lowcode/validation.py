@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from prefiq.contracts import FieldError, Refused, ValidationFailed
+from prefiq.lowcode.errors import DeclarationError
 from prefiq.lowcode.field import MISSING
-from prefiq.lowcode.model_spec import FieldSpec, ModelSpec
+from prefiq.lowcode.model_spec import ExtensionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.values import BadValue, check_for
 
 __all__ = ["Validator"]
@@ -19,7 +20,7 @@ class Validator:
 
     Args:
         spec: The model.
-        disabled: Names of validators not to run, from ``prefiq.toml``.
+        disabled: Names of validators not to run, from ``prefiq.toml``; of an extension's with its module.
     """
 
     def __init__(self, spec: ModelSpec, disabled: Iterable[str] = ()) -> None:
@@ -31,6 +32,8 @@ class Validator:
         )
         self._whole = tuple(v.function for v in spec.validators if v.name not in off)
         self._children = tuple((child.name, Validator(child.model, off)) for child in spec.children)
+        self._extensions = tuple(_ExtensionChecks(extension, off) for extension in spec.extensions)
+        self._known = frozenset(extension.cls for extension in spec.extensions)
 
     def check(self, entity: Any) -> None:
         """Normalise every value.
@@ -64,6 +67,11 @@ class Validator:
                 errors.append(FieldError(prefix + name, refused.reason, refused.message))
         for name, child in self._children:
             errors.extend(_child_errors(getattr(entity, name), child, f"{prefix}{name}"))
+        given = getattr(entity, "_ext", None)
+        if given and not self._known.issuperset(given):
+            raise _unlisted(self.spec, next(cls for cls in given if cls not in self._known))
+        for extension in self._extensions:
+            errors.extend(extension.errors(entity, prefix))
         if not errors:
             for rule in self._whole:
                 try:
@@ -71,7 +79,64 @@ class Validator:
                 except Refused as refused:
                     field = prefix + refused.field if refused.field else prefix.rstrip(".")
                     errors.append(FieldError(field, refused.reason, refused.message))
+            for extension in self._extensions:
+                errors.extend(extension.refusals(entity, prefix))
         return errors
+
+
+class _ExtensionChecks:
+    """The checks of what one extension adds; an entity that nobody gave values to has the defaults."""
+
+    __slots__ = ("_fields", "_names", "_of", "_on", "_whole")
+
+    def __init__(self, spec: ExtensionSpec, off: frozenset[str]) -> None:
+        self._of, self._on = spec.cls.of, spec.cls.on
+        self._names = {f.attribute: f.name for f in spec.fields}
+        self._fields = tuple(
+            (
+                f.attribute,
+                f.name,
+                check_for(f),
+                tuple(v for v in f.validators if f"{spec.module}.{name_of(v)}" not in off),
+            )
+            for f in spec.fields
+        )
+        self._whole = tuple(v.function for v in spec.validators if f"{spec.module}.{v.name}" not in off)
+
+    def errors(self, entity: Any, prefix: str) -> list[FieldError]:
+        extension = self._of(entity)
+        errors: list[FieldError] = []
+        for attribute, name, check, validators in self._fields:
+            value = getattr(extension, attribute)
+            try:
+                normal = check(value)
+                if normal is not value:
+                    setattr(extension, attribute, normal)
+                if normal is not None:
+                    for validator in validators:
+                        validator(normal)
+            except BadValue as bad:
+                errors.append(FieldError(prefix + name, bad.code, bad.message, bad.params))
+            except Refused as refused:
+                errors.append(FieldError(prefix + name, refused.reason, refused.message))
+        return errors
+
+    def refusals(self, entity: Any, prefix: str) -> list[FieldError]:
+        errors: list[FieldError] = []
+        for rule in self._whole:
+            try:
+                rule(self._on(entity))
+            except Refused as refused:
+                field = self._names.get(refused.field, refused.field)
+                errors.append(FieldError((prefix + field).rstrip("."), refused.reason, refused.message))
+        return errors
+
+
+def _unlisted(spec: ModelSpec, extension: type) -> DeclarationError:
+    return DeclarationError(
+        f"{extension.__name__} is an extension of {spec.qualified} that no listed module brings",
+        fix="list its module in APPS; its values would be lost",
+    )
 
 
 def _child_errors(rows: Any, child: Validator, name: str) -> list[FieldError]:

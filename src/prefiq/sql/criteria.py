@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from prefiq.contracts import All, Any_, Compare, Criteria, Not
 from prefiq.lowcode import FieldSpec, ModelSpec
-from prefiq.sql.criteria_values import SortKey, check_compare, check_size
+from prefiq.sql.criteria_values import SortKey, check_compare, check_size, compared
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import CriteriaError
 
@@ -25,6 +25,7 @@ __all__ = [
     "after_shape",
     "criteria_expression",
     "expression",
+    "key_column",
     "shape_of",
 ]
 
@@ -65,7 +66,24 @@ def _shape(spec: ModelSpec, criteria: Criteria, values: list[Any]) -> Shape:
 
 def _shape_of_compare(spec: ModelSpec, term: Compare, values: list[Any]) -> Shape:
     field = check_compare(spec, term)
-    name, value = field.name, term.value
+    if field.reads_null:
+        return _shape_with_default(field, term, values)
+    return _shape_of_column(field, term, values)
+
+
+def _shape_with_default(field: FieldSpec, term: Compare, values: list[Any]) -> Shape:
+    """The comparison of an extension's field whose NULL reads as its default; an index still serves."""
+    if term.operator == "isnull":
+        return ("any",) if term.value else ("all",)
+    shape = _shape_of_column(field, term, values)
+    verdict = compared(term.operator, field.absent(), term.value)
+    if verdict is None:
+        return shape
+    return ("any", shape, ("null", field.column)) if verdict else ("all", shape, ("present", field.column))
+
+
+def _shape_of_column(field: FieldSpec, term: Compare, values: list[Any]) -> Shape:
+    name, value = field.column, term.value
     operator: str = term.operator
     if operator == "isnull":
         return ("null" if value else "present", name)
@@ -91,7 +109,7 @@ def _shape_of_in(field: FieldSpec, operator: str, given: Any, values: list[Any])
     stored = [_storable(field, "eq", member) for member in members if member is not None]
     usable = [value for _, value, constant in stored if constant is None]
     values.extend(usable)
-    shape: Shape = ("in", field.name, len(usable)) if usable else ("known", field.name, False)
+    shape: Shape = ("in", field.column, len(usable)) if usable else ("known", field.column, False)
     if has_null:
         shape = ("any", shape, ("unknown",))
     return shape if operator == "in" else ("not", shape)
@@ -193,7 +211,7 @@ def after_expression(keys: tuple[SortKey, ...], nulls: tuple[bool, ...], table: 
     behind: list[Any] = []
     same: list[Any] = []
     for key, is_null, value in zip(keys, nulls, binds, strict=True):
-        column = table.c[key.field.name]
+        column = key_column(key, table)
         if is_null:
             # Nothing is smaller than NULL, every value is greater.
             further = None if key.descending else column.is_not(None)
@@ -208,6 +226,14 @@ def after_expression(keys: tuple[SortKey, ...], nulls: tuple[bool, ...], table: 
             behind.append(sa.and_(*same, further) if same else further)
         same.append(equal)
     return sa.or_(sa.false(), *behind)
+
+
+def key_column(key: SortKey, table: Any) -> Any:
+    """What a list is sorted by: the column, or the default where an extension's column is NULL."""
+    column = table.c[key.field.column]
+    if not key.field.reads_null:
+        return column
+    return sa.func.coalesce(column, sa.literal(key.field.absent(), column.type), type_=column.type)
 
 
 def criteria_expression(spec: ModelSpec, criteria: Criteria, table: Any, engine: DatabaseEngine) -> Any:

@@ -6,6 +6,7 @@ A value of another type would be compared by each engine in its own way; here it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +23,7 @@ __all__ = [
     "check_after",
     "check_compare",
     "check_size",
+    "compared",
     "field_of",
     "problem_of",
     "sort_keys",
@@ -42,6 +44,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "date": (date,),
     "datetime": (datetime,),
     "uuid": (UUID,),
+}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda value, given: bool(value == given),
+    "ne": lambda value, given: bool(value != given),
+    "gt": lambda value, given: bool(value > given),
+    "gte": lambda value, given: bool(value >= given),
+    "lt": lambda value, given: bool(value < given),
+    "lte": lambda value, given: bool(value <= given),
+    "contains": lambda value, given: given in str(value),
+    "icontains": lambda value, given: given.lower() in str(value).lower(),
+    "startswith": lambda value, given: str(value).startswith(given),
 }
 _TEXTS = frozenset({"str", "text", "enum"})
 _WORDS = frozenset({"contains", "icontains", "startswith"})
@@ -74,9 +87,9 @@ def field_of(spec: ModelSpec, name: str) -> FieldSpec:
         return _ID
     if name == "version" and not spec.parent:
         return _VERSION
-    for candidate in spec.fields:
+    for candidate in spec.all_fields:
         if candidate.name == name:
-            return candidate
+            return candidate.stored
     raise CriteriaError(spec.qualified, name, "The model has no such field")
 
 
@@ -115,6 +128,35 @@ def check_compare(spec: ModelSpec, term: Compare) -> FieldSpec:
             if problem:
                 raise wrong(problem)
     return field
+
+
+def compared(operator: str, value: Any, given: Any) -> bool | None:
+    """What a comparison is for one value, as SQL has it: true, false, or None for unknown.
+
+    Args:
+        operator: As in ``Compare``.
+        value: The field's; None for an empty one.
+        given: What it is compared with, which was seen to fit.
+    """
+    if operator == "isnull":
+        return (value is None) is given
+    if operator in {"in", "nin"}:
+        found = _member(value, given)
+        return found if operator == "in" or found is None else not found
+    if value is None or given is None:
+        return None
+    return _COMPARISONS[operator](value, given)
+
+
+def _member(value: Any, given: Any) -> bool | None:
+    members = list(given)
+    if not members:
+        return False
+    if value is None:
+        return None
+    if any(member is not None and value == member for member in members):
+        return True
+    return None if None in members else False
 
 
 def problem_of(field: FieldSpec, value: Any) -> str:

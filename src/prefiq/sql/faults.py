@@ -29,6 +29,9 @@ def from_driver(
     spec = tables.spec_of(fault.table)
     model = spec.qualified if spec is not None else fault.table or deleting
     fields = tuple(column for column in fault.columns if column != TENANT)
+    if spec is not None and spec.extensions:
+        names = {field.column: field.name for field in spec.all_fields}
+        fields = tuple(names.get(column, column) for column in fields)
     if fault.kind == "unique":
         return UniqueViolation(model, fields)
     if fault.kind == "foreign_key":

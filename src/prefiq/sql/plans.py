@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from prefiq.lowcode import ModelSpec
-from prefiq.sql.criteria import Shape, after_expression, expression
+from prefiq.sql.criteria import Shape, after_expression, expression, key_column
 from prefiq.sql.criteria_values import SortKey
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import StatementRefused
@@ -110,14 +110,14 @@ class ModelPlans:
         matches = self._here(self._filter(shape, sources))
         where = list(matches)
         if nulls is not None:
-            binds = [self._param(f"a{i}", key.field.name) for i, key in enumerate(keys)]
-            sources |= {f"a{i}": (key.field.name, f"after[{i}]") for i, key in enumerate(keys)}
+            binds = [self._param(f"a{i}", key.field.column) for i, key in enumerate(keys)]
+            sources |= {f"a{i}": (key.field.column, f"after[{i}]") for i, key in enumerate(keys)}
             where.append(after_expression(keys, nulls, self.table, binds))
         columns: list[Any] = list(self._columns)
         if count:
             total = sa.select(sa.func.count()).select_from(self.table).where(*matches)
             columns.append(total.correlate(None).scalar_subquery().label("prefiq_total"))
-        order = [self._kind.order(self.table.c[key.field.name], descending=key.descending) for key in keys]
+        order = [self._kind.order(key_column(key, self.table), descending=key.descending) for key in keys]
         statement = (
             sa.select(*columns)
             .where(*where)

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from prefiq.lowcode import Catalog, DeclarationError, FieldSpec, ModelSpec
 from prefiq.sql.types import FieldType, type_of
 
-__all__ = ["TENANT", "TableScope", "Tables"]
+__all__ = ["EXTENSION", "TENANT", "TableScope", "Tables"]
 
 TENANT = "tenant_id"
+EXTENSION = "extension"
+"""Key in the ``info`` of columns and indexes: the module whose extension brings them."""
 TENANT_LENGTH = 63
 
 TableScope = Literal["tenant", "shared"]
@@ -113,7 +115,10 @@ class Tables:
         else:
             columns.append(sa.Column(spec.parent_column, FieldType("uuid"), nullable=False))
             columns.append(sa.Column("position", FieldType("int"), nullable=False))
-        columns.extend(sa.Column(f.name, type_of(f), nullable=f.nullable) for f in spec.fields)
+        columns.extend(
+            sa.Column(f.column, type_of(f.stored), nullable=f.column_nullable, info=_info(f))
+            for f in spec.all_fields
+        )
         if spec.soft_delete and parent is None:
             columns.append(sa.Column("deleted_at", FieldType("datetime"), nullable=True))
         table = sa.Table(
@@ -122,11 +127,13 @@ class Tables:
             *columns,
             sa.PrimaryKeyConstraint(*prefix, "id", name=f"pk_{spec.table}"),
         )
-        for index in spec.indexes:
+        for index in spec.all_indexes:
             kind = "uq" if index.unique else "ix"
             name = f"{kind}_{spec.table}_{index.name}"
-            sa.Index(name, *(table.c[c] for c in (*prefix, *index.fields)), unique=index.unique)
-        for field in spec.fields:
+            fields = [spec.field(name) for name in index.fields]
+            indexed = (table.c[column] for column in (*prefix, *(f.column for f in fields)))
+            sa.Index(name, *indexed, unique=index.unique, info=_info(fields[0]))
+        for field in spec.all_fields:
             self._add_reference(spec, field, table, prefix)
         if parent is not None:
             self._add_parent(spec, parent, table, prefix)
@@ -146,9 +153,9 @@ class Tables:
             prefix = ()
         table.append_constraint(
             sa.ForeignKeyConstraint(
-                (*prefix, field.name),
+                (*prefix, field.column),
                 [f"{target.table}.{column}" for column in (*prefix, "id")],
-                name=f"fk_{spec.table}_{field.name}",
+                name=f"fk_{spec.table}_{field.column}",
                 ondelete=on_delete,
             )
         )
@@ -166,6 +173,11 @@ class Tables:
             )
         )
         sa.Index(f"ix_{spec.table}_{spec.parent_column}", *(table.c[c] for c in (*columns, "position")))
+
+
+def _info(field: FieldSpec) -> dict[str, str]:
+    """What tells a part of the table that another module's extension brings."""
+    return {} if field.owner is None else {EXTENSION: field.name.partition(".")[0]}
 
 
 def _folded(name: str) -> str:

@@ -13,8 +13,10 @@ from prefiq.lowcode.verifiers import (
     action_parameters,
     bounds,
     children_of,
+    conflicts,
     decimal_size,
     defaults,
+    extensions,
     field_type,
     filters,
     index_fields,
@@ -24,11 +26,12 @@ from prefiq.lowcode.verifiers import (
     status_machine,
     tables,
     text_limits,
+    tuning,
     validators,
 )
 from prefiq.lowcode.verifiers.context import Context
 
-__all__ = ["VERIFIERS", "Context"]
+__all__ = ["OF_EXTENSIONS", "VERIFIERS", "Context", "conflicts", "extensions", "status_machine", "tuning"]
 
 VERIFIERS: tuple[Callable[[ModelSpec, Context], Iterator[Violation]], ...] = (
     names.verify,
@@ -47,3 +50,19 @@ VERIFIERS: tuple[Callable[[ModelSpec, Context], Iterator[Violation]], ...] = (
     validators.verify,
     tables.verify,
 )
+
+OF_EXTENSIONS: tuple[Callable[[ModelSpec, Context], Iterator[Violation]], ...] = (
+    names.verify,
+    field_type.verify,
+    decimal_size.verify,
+    text_limits.verify,
+    bounds.verify,
+    defaults.verify,
+    index_fields.verify,
+    filters.verify,
+    references.verify,
+    action_parameters.verify,
+    validators.verify,
+)
+"""The rules of models that an extension's fields, actions and checks must meet as well; see ``extensions``,
+``tuning`` and ``conflicts`` for those of its own."""
