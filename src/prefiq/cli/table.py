@@ -37,6 +37,7 @@ GROUPS = {
     "server": "Serve the application over HTTP.",
     "doctor": "Look for what is wrong, with a fix for each finding.",
     "apps": "Look at the listed modules, and change the list.",
+    "module": "Work on a module before it is released.",
     "tenants": "Create and list tenants.",
     "lowcode": "Write files from the declarations.",
 }
@@ -68,6 +69,7 @@ COMMANDS = (
         "apps_verify",
         "Compare the installed packages of the listed apps with apps.lock, file by file.",
     ),
+    Entry("module check", "module_check", "Say which part of a module's version must rise since a release."),
     Entry("tenants create", "tenants_create", "Create a tenant and fill it with the seeds."),
     Entry("tenants list", "tenants_list", "List the tenants."),
     Entry("token", "token", "Make a token for trying the API; not in production."),
