@@ -23,11 +23,11 @@ def test_migrate_looks_without_changing(run, tmp_path: Path) -> None:
     assert {step["module"] for step in plan} == {"prefiq", "projects"}
     sql = run("-C", "demo", "run", "migrate", "--sql").stdout
     assert "CREATE TABLE projects_project" in sql
-    columns = "module, number, name, checksum, applied_at, duration"
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(f"CREATE TABLE prefiq_migration ({columns}); {sql}")
-    connection.close()
     assert not (tmp_path / "demo/demo.db").exists()
+    connection = sqlite3.connect(tmp_path / "demo/demo.db", isolation_level=None)
+    connection.executescript(sql)
+    connection.close()
+    assert run("-C", "demo", "run", "migrate", "--check").exit_code == 0
 
 
 def test_migrate_check_and_status(within) -> None:

@@ -24,7 +24,7 @@ from tests.unit.migrations.kit import Workshop, child, model
 
 from prefiq.errors import Faults
 from prefiq.lowcode import ModelMeta, Status, children, field, index, now, ref, transition, unique, uuid7
-from prefiq.migrations import apply, check, drift, plan, schema_of, sql, status
+from prefiq.migrations import apply, check, drift, migrate_from_declarations, plan, schema_of, sql, status
 from prefiq.migrations.errors import (
     BadOperation,
     MigrationFailed,
@@ -804,6 +804,42 @@ def test_printed_statements_are_the_ones_that_run(workshop: Workshop) -> None:
     script.executescript(text)
     script.close()
     assert workshop.rows("SELECT name, size FROM shop_thing") == [("a", 2)]
+    assert workshop.migrate() == []
+    assert drifted(workshop) == []
+
+
+def test_printed_statements_make_a_new_database(workshop: Workshop) -> None:
+    """They begin with the tables of the history, and references are not watched on the way."""
+    shop(workshop, NAME | {"code": (str, field(unique=True))})
+    workshop.declare("shop", model("Thing", {"name": (str, field(max_length=30))}))
+    workshop.make("shop")
+    workshop.database.unlink()
+    script = sqlite3.connect(workshop.database, isolation_level=None)
+    script.execute("PRAGMA foreign_keys = ON")
+    script.executescript(sql(plan(workshop.parts), "sqlite"))
+    script.close()
+    assert workshop.rows("SELECT name FROM prefiq_migration ORDER BY number") == [
+        ("0001_initial",),
+        ("0002_drop_uq_shop_thing_code_and_more",),
+    ]
+    assert workshop.migrate() == []
+    assert drifted(workshop) == []
+
+
+def test_printed_statements_record_what_development_has(workshop: Workshop) -> None:
+    """A database that followed the declarations is afterwards where the files lead, as ``apply`` leaves it."""
+    shop(workshop, NAME)
+    workshop.declare("shop", model("Thing", NAME | {"size": (int, field(default=2))}))
+    with workshop.connect() as connection:
+        migrate_from_declarations(workshop.parts, workshop.catalog, connection)
+    workshop.make("shop")
+    with workshop.connect() as connection:
+        text = sql(plan(workshop.parts, connection), "sqlite")
+    assert "recorded only" in text
+    script = sqlite3.connect(workshop.database, isolation_level=None)
+    script.executescript(text)
+    script.close()
+    assert workshop.rows("SELECT module FROM prefiq_development") == []
     assert workshop.migrate() == []
     assert drifted(workshop) == []
 

@@ -21,10 +21,12 @@ __all__ = [
     "Applied",
     "development",
     "forget_development",
+    "forgetting",
     "prepare",
     "read",
     "record",
     "record_development",
+    "tables",
     "words_of",
 ]
 
@@ -101,8 +103,14 @@ def development(connection: sa.Connection) -> dict[str, Schema]:
 
 def prepare(connection: sa.Connection) -> None:
     """Make the two tables where they are missing, inside the transaction that is open."""
-    for table in (MIGRATIONS, DEVELOPMENT):
-        run(connection, words_of(sa.schema.CreateTable(table, if_not_exists=True), connection.dialect))
+    for text in tables(connection.dialect):
+        run(connection, text)
+
+
+def tables(dialect: sa.Dialect) -> list[str]:
+    """The statements that make the two tables where they are missing."""
+    made = (sa.schema.CreateTable(table, if_not_exists=True) for table in (MIGRATIONS, DEVELOPMENT))
+    return [words_of(statement, dialect) for statement in made]
 
 
 def record(loaded: LoadedMigration, at: datetime, duration: float, dialect: sa.Dialect) -> str:
@@ -128,8 +136,12 @@ def record_development(connection: sa.Connection, module: str, schema: Schema, a
 
 def forget_development(connection: sa.Connection, module: str) -> None:
     """The module's tables stand where its history says."""
-    statement = sa.delete(DEVELOPMENT).where(DEVELOPMENT.c.module == module)
-    run(connection, words_of(statement, connection.dialect))
+    run(connection, forgetting(module, connection.dialect))
+
+
+def forgetting(module: str, dialect: sa.Dialect) -> str:
+    """The statement of ``forget_development``."""
+    return words_of(sa.delete(DEVELOPMENT).where(DEVELOPMENT.c.module == module), dialect)
 
 
 def run(connection: sa.Connection, text: str) -> Sequence[tuple[Any, ...]]:

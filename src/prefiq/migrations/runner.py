@@ -22,7 +22,7 @@ from prefiq.migrations.errors import (
     TransactionEnded,
     Unapplied,
 )
-from prefiq.migrations.graph import Change
+from prefiq.migrations.graph import Change, Stage
 from prefiq.migrations.loader import ModulePart
 from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.planning import Plan, plan
@@ -133,9 +133,7 @@ def apply(
             seconds = time.perf_counter() - started
             text = history.record(stage.loaded, clock(), seconds, connection.dialect)
             history.run(connection, text)
-            tables = plan.development.get(stage.loaded.module)
-            arrived = tables is not None and stage.after.of_module(stage.loaded.module).same_as(tables)
-            if tables is not None and (arrived or not adopted):
+            if _arrives(plan, stage):
                 history.forget_development(connection, stage.loaded.module)
         done.append(Done(stage.loaded, seconds, adopted))
         report(done[-1])
@@ -185,7 +183,9 @@ def check(modules: Sequence[ModulePart], connection: sa.Connection) -> None:
 
 
 def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
-    """What ``apply`` would run, as text.
+    """What ``apply`` would run, as text that can be given to the database as it stands.
+
+    Functions of migrations cannot be said in it, and what ``apply`` would refuse is only asked for.
 
     Args:
         plan: What is pending.
@@ -202,7 +202,9 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
         loaded = stage.loaded
         adopted = loaded.key in plan.adopted
         lines += [f"-- {loaded.title} ({loaded.migration.phase}{', recorded only' if adopted else ''})"]
-        lines += [f"{renderer.begin};"]
+        lines += [f"{text};" for text in renderer.opening]
+        if stage is plan.pending[0]:
+            lines += [f"{text};" for text in history.tables(renderer.dialect)]
         title = ""
         for step in renderer.render(stage.changes, loaded.module, moment) if not adopted else ():
             if step.title != title:
@@ -215,7 +217,10 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
                     lines.append(f"-- must be 0, else {problem}:\n{text};")
                 case Call():
                     lines.append("-- a function of the migration runs here, in Python")
-        lines += [f"{history.record(loaded, moment, 0.0, renderer.dialect)};", "COMMIT;", ""]
+        lines.append(f"{history.record(loaded, moment, 0.0, renderer.dialect)};")
+        if _arrives(plan, stage):
+            lines.append(f"{history.forgetting(loaded.module, renderer.dialect)};")
+        lines += ["COMMIT;", ""]
     return "\n".join(lines)
 
 
@@ -263,6 +268,15 @@ def run_changes(
             raise RowsDoNotFit(
                 f"module {module}, {name}", f"{table} refers to rows that are not there", count
             )
+
+
+def _arrives(plan: Plan, stage: Stage) -> bool:
+    """Whether a development database then stands where its history says."""
+    module = stage.loaded.module
+    tables = plan.development.get(module)
+    if tables is None:
+        return False
+    return stage.loaded.key not in plan.adopted or stage.after.of_module(module).same_as(tables)
 
 
 def _applied_meanwhile(connection: sa.Connection, loaded: LoadedMigration) -> bool:

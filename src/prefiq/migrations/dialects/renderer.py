@@ -25,8 +25,8 @@ class Renderer(Protocol):
     """How one engine says what operations want, and how it migrates safely."""
 
     name: str
-    begin: str
-    """Statement that begins a migration's transaction; for printed SQL."""
+    opening: tuple[str, ...]
+    """Statements that begin a migration's transaction; for printed SQL."""
     dialect: sa.Dialect
     """SQLAlchemy's, for text."""
 

@@ -43,7 +43,7 @@ class SqliteRenderer:
     """SQLite's words."""
 
     name = "sqlite"
-    begin = "BEGIN IMMEDIATE"
+    opening: tuple[str, ...] = ("PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE")
     dialect: sa.Dialect = DIALECT
 
     def render(self, changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
