@@ -273,6 +273,9 @@ def tell_if_slow(kind: str, name: str, seconds: float, slow: float) -> None:
         logger.warning("slow %s %s: %.3f s", kind, name, seconds, extra={"hook": name, "seconds": seconds})
 
 
+NO_HOOKS: dict[str, tuple[CompiledHook, ...]] = {}
+
+
 class HookTable:
     """Every model hook of an application: one tuple per (event, model), in the order of running.
 
@@ -280,14 +283,22 @@ class HookTable:
         hooks: The tuples; left out where there are none.
     """
 
-    __slots__ = ("_hooks",)
+    __slots__ = ("_hooks", "_of")
 
     def __init__(self, hooks: Mapping[tuple[str, type], tuple[CompiledHook, ...]] | None = None) -> None:
         self._hooks = dict(hooks or {})
+        # By model first: most have no hooks, and no pair has to be made to learn it.
+        self._of: dict[type, dict[str, tuple[CompiledHook, ...]]] = {}
+        for (event, model), found in self._hooks.items():
+            self._of.setdefault(model, {})[event] = found
 
     def get(self, event: str, model: type) -> tuple[CompiledHook, ...]:
-        """The hooks of one event of one model; a service asks once and keeps the tuple."""
+        """The hooks of one event of one model."""
         return self._hooks.get((event, model), ())
+
+    def of(self, model: type) -> Mapping[str, tuple[CompiledHook, ...]]:
+        """The hooks of a model by event; a service asks once and keeps them."""
+        return self._of.get(model, NO_HOOKS)
 
     def run(
         self,
@@ -299,7 +310,10 @@ class HookTable:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Run the hooks of one event in order; the first that raises ends it."""
-        for hook in self._hooks.get((event, model), ()):
+        hooks = self._of.get(model, NO_HOOKS).get(event)
+        if hooks is None:
+            return
+        for hook in hooks:
             hook.call(scope, entity, before, arguments)
 
     def around(
@@ -312,7 +326,7 @@ class HookTable:
         arguments: Mapping[str, Any] | None = None,
     ) -> AbstractContextManager[None]:
         """What runs the wrappers of one event around a ``with`` block."""
-        hooks = self._hooks.get((event, model))
+        hooks = self._of.get(model, NO_HOOKS).get(event)
         return UNWRAPPED if hooks is None else _Wrapped(hooks, (scope, entity, before, arguments))
 
     def __iter__(self) -> Iterator[tuple[tuple[str, type], tuple[CompiledHook, ...]]]:

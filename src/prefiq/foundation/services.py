@@ -68,6 +68,7 @@ class Services(Generic[E]):
         self.context = context
         self.spec: ModelSpec = context.spec(self.model)
         self._policy: Policy[E] | None = None
+        self._hooks = context.pipelines.hooks.of(self.model)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -332,7 +333,11 @@ class Services(Generic[E]):
         before: Any = None,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        self.context.pipelines.hooks.run(event, self.model, self.context.scope, entity, before, arguments)
+        hooks = self._hooks.get(event)
+        if hooks is None:
+            return
+        for hook in hooks:
+            hook.call(self.context.scope, entity, before, arguments)
 
     def _around(
         self,
