@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,7 +47,7 @@ class LoadedMigration:
     Args:
         module: Name of the module that owns it.
         migration: What the file says.
-        checksum: Of the file's text.
+        checksum: Of what the file says.
     """
 
     module: str
@@ -75,6 +76,39 @@ class LoadedMigration:
 
 
 def checksum_of(text: str) -> str:
-    """Checksum of a file's text that line endings and spaces at their ends do not change."""
-    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    return hashlib.sha256(lines.encode()).hexdigest()
+    """Checksum of what a file says: formatters, comments and docstrings do not change it, nor does Python's version.
+
+    Args:
+        text: Python.
+    """
+    return hashlib.sha256("".join(_said(ast.parse(text))).encode()).hexdigest()
+
+
+def _said(node: object) -> Iterator[str]:
+    """A syntax tree as text.
+
+    Not ``ast.dump``: what it writes of fields that are empty, or new in a version of Python, changes.
+    """
+    if isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for name, value in ast.iter_fields(node):
+            if value is not None and value != [] and name != "kind":  # the u of u"…"
+                yield f"{name}="
+                yield from _said(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for item in node:
+            if not _is_text_alone(item):
+                yield from _said(item)
+        yield "]"
+    else:
+        yield f"{ascii(node)},"  # `repr` depends on which characters a Python knows
+
+
+def _is_text_alone(node: object) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

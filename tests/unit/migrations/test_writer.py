@@ -139,11 +139,43 @@ def test_name_says_what_it_does(number: int, operations: list[Operation], name: 
     assert name_for(operations, number) == name
 
 
-def test_checksum_does_not_see_line_endings() -> None:
-    """A checkout on another system, or a space at a line's end, is no edit; anything else is."""
-    text = source_of(EVERY)
+STEPS = """
+def fill(steps):
+    'Docstring.'
+    rows = steps.table(u"Thing")
+    steps.execute(rows.update().where(rows.c.brand == "caf\N{LATIN SMALL LETTER E WITH ACUTE}").values(size=7,
+      brand=f'{rows}'))
+"""
+
+
+@pytest.mark.parametrize("length", [60, 88, 120])
+def test_checksum_does_not_see_a_formatter(length: int) -> None:
+    """Line lengths, quotes, comments, docstrings and line ends are no edit."""
+    text = source_of(EVERY) + STEPS
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={length}", "-"]
+    formatted = subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert formatted != text
+    assert checksum_of(formatted) == checksum_of(text)
     assert checksum_of(text.replace("\n", "\r\n")) == checksum_of(text)
-    assert checksum_of(text.replace("\n", "  \n") + "\n\n") == checksum_of(text)
-    assert checksum_of(text.replace("fill=7", "fill=8")) != checksum_of(text)
-    assert checksum_of("  " + text) == checksum_of(text)
-    assert checksum_of(text.replace("    12", "     12")) != checksum_of(text)
+    assert checksum_of(f'"""Another word."""  # and a comment\n{text}') == checksum_of(text)
+
+
+def test_checksum_sees_an_edit() -> None:
+    """A value, an argument more, a statement more."""
+    text = source_of(EVERY) + STEPS
+    edits = {
+        text.replace("fill=7", "fill=8"),
+        text.replace("fill=7", 'fill="7"'),
+        text.replace("size=7", "size=7, code=1"),
+        text.replace("    rows = ", "    steps = rows = "),
+        text.replace("where", "filter"),
+        text + "fill(None)\n",
+    }
+    assert len({checksum_of(edit) for edit in edits} | {checksum_of(text)}) == 7
+
+
+def test_checksum_is_the_same_with_every_python() -> None:
+    """It is kept in databases, which outlive versions of Python."""
+    assert checksum_of(STEPS) == "d246f652aea3bbcf6e17e20f6f855f9c23733b8e5b63cc1e161284527c1df509"
