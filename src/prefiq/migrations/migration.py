@@ -103,7 +103,7 @@ def _said(node: object) -> Iterator[str]:
                 yield from _said(item)
         yield "]"
     else:
-        yield f"{ascii(node)},"  # `repr` depends on which characters a Python knows
+        yield f"{node!a},"  # `repr` depends on which characters a Python knows
 
 
 def _is_text_alone(node: object) -> bool:
