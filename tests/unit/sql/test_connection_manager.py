@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +66,24 @@ def test_migrations_make_the_file(tables: Tables, tmp_path: Path) -> None:
         raise ZeroDivisionError
     with manager.schema_connection() as connection:
         assert sa.inspect(connection).get_table_names() == ["kept"]
+
+
+def test_new_file_is_its_owners_alone(tables: Tables, tmp_path: Path) -> None:
+    """The file and SQLite's logs beside it, whatever the process's mask; a file that is there keeps its mode."""
+    path, kept = tmp_path / "new.db", tmp_path / "kept.db"
+    kept.touch(mode=0o640)
+    before = os.umask(0o022)
+    try:
+        for file in (path, kept):
+            with manager_of(tables, file).schema_connection() as connection:
+                connection.exec_driver_sql("CREATE TABLE t (a)")
+                found = {
+                    made.name: stat.S_IMODE(made.stat().st_mode) for made in tmp_path.glob(f"{file.name}*")
+                }
+            mode = 0o600 if file is path else 0o640
+            assert found == {file.name: mode, f"{file.name}-wal": mode, f"{file.name}-shm": mode}
+    finally:
+        os.umask(before)
 
 
 def test_served_connections_are_set_up(connections: ConnectionManager) -> None:

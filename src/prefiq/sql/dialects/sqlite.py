@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -259,7 +262,9 @@ def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.C
         uri = f"file:/{quote(key)}?vfs=memdb"
     else:
         # Serving never makes a file: an empty database that appears by a typing mistake helps nobody.
-        uri = f"file:{quote(str(database.path))}?mode={'rwc' if may_create else 'rw'}"
+        uri = f"file:{quote(str(database.path))}?mode=rw"
+        if may_create:
+            _make_file(database.path)
     connection = sqlite3.connect(
         uri,
         uri=True,
@@ -278,6 +283,12 @@ def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.C
         connection.close()
         raise
     return connection
+
+
+def _make_file(path: Path) -> None:
+    """An empty file, which is an empty database, for its owner alone; SQLite gives its logs the same mode."""
+    with contextlib.suppress(OSError):  # it is there already, or connecting says why there can be none
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _lower(text: Any) -> Any:
