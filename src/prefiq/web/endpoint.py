@@ -310,11 +310,7 @@ class _Resumed:
         self._rest = rest
 
     def __await__(self) -> Generator[Any, Any, bytes]:
-        try:
-            yield self._pending
-        except BaseException:
-            self._rest.close()
-            raise
+        yield self._pending
         return (yield from self._rest.__await__())
 
 

@@ -186,6 +186,24 @@ def test_bodies_are_limited_before_they_are_read(api):
     problem(api.client.post("/api/projects/projects", content=parts(), headers=headers), 413, "PFQ707")
 
 
+def test_a_body_that_says_it_is_too_large_is_not_asked_for(app):
+    """Content-Length alone is enough."""
+    headers = [
+        (b"authorization", f"Bearer {make_token(app.settings, 'acme')}".encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"99999999"),
+    ]
+    asked = []
+
+    async def receive():
+        asked.append(1)
+        return part(b"{}")
+
+    sent = run(create_asgi(app, workers=Inline()), "POST", "/api/projects/projects", headers, receive)
+    assert sent[0]["status"] == 413
+    assert not asked
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -441,7 +459,7 @@ def test_a_cancelled_request_stops_reading():
     assert closed == [True]
 
 
-def run(app, method, path, headers):
+def run(app, method, path, headers, receive=None):
     """One request with header fields exactly as given."""
     sent = []
 
@@ -452,5 +470,5 @@ def run(app, method, path, headers):
         "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
         "headers": headers, "scheme": "http", "http_version": "1.1", "root_path": "",
     }  # fmt: skip
-    asyncio.run(app(scope, feed(part(b"")), send))
+    asyncio.run(app(scope, receive or feed(part(b"")), send))
     return sent

@@ -142,11 +142,14 @@ async def explodes(request):
 def test_routes_of_starlette_stand_behind_authentication(serve):
     """They are reached by whoever has a token of a served tenant, and open the request's scope themselves."""
     request = serve(
-        Route("/hello/{name}", plain), Route("/breaks", breaks), Route("/explodes", explodes),
+        Route("/hello/{name}", plain), Route("/breaks", breaks),
+        Route("/free", lambda _: PlainTextResponse("hi")), Route("/explodes", explodes),
         Route("/projects/text", lambda _: PlainTextResponse("hi"), methods=["PUT"]),
     )  # fmt: skip
     assert request("GET", "/hello/x").json() == {"tenant": "acme", "actor": "ann", "name": "x"}
     assert request("GET", "/hello/x", tenant="nobody").json()["code"] == "PFQ702"
+    assert request("GET", "/free").text == "hi"
+    assert request("GET", "/free", tenant="nobody").json()["code"] == "PFQ702"
     assert request.client.get("/api/projects/hello/x").json()["code"] == "PFQ701"
     assert request("GET", "/breaks").json()["code"] == "PFQ510"
     assert request("GET", "/nothing").json()["code"] == "PFQ703"
