@@ -63,6 +63,7 @@ def checkout(folder: Path) -> Iterator[Package]:
     Raises:
         ModuleUnreadable: It declares no name, version or app.
     """
+    folder = folder.resolve()  # the other process stands elsewhere
     file = folder / "pyproject.toml"
     try:
         project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})

@@ -8,6 +8,7 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "AmbiguousModule",
+    "AppSettingWrong",
     "BadReference",
     "HookUnusable",
     "LockMismatch",
@@ -504,3 +505,41 @@ class ProviderMisdeclared(ModuleFault):
         """What to write."""
         comma = " (one element needs a comma behind it)" if self.wanted == "a tuple" else ""
         return f"make {self.attribute} {self.wanted}{comma}"
+
+
+class AppSettingWrong(ModuleFault):
+    """A module's table in ``prefiq.toml`` does not fit the class of its settings.
+
+    Every fault of the table is reported: keys that the class does not have, keys that lack, and values of
+    another type.
+
+    Args:
+        module: The module.
+        distribution: Its package.
+        key: The key; empty for the table as a whole.
+        settings: Name of the class.
+        problem: What is wrong, a clause without full stop; never a value.
+        advice: What to write instead.
+    """
+
+    code: ClassVar[str] = "PFQ360"
+
+    def __init__(
+        self, module: str, distribution: str, key: str, settings: str, problem: str, advice: str
+    ) -> None:
+        super().__init__(module, distribution)
+        self.key = key
+        self.settings = settings
+        self.problem = problem
+        self.fix = advice
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The key and what is wrong."""
+        key = f"{self.key} of " if self.key else ""
+        return f"{key}{self.settings} cannot be read: {self.problem}"
+
+    @property
+    def where(self) -> str:  # type: ignore[override]
+        """The table, and the module that it is for."""
+        return f"prefiq.toml [settings.{self.module}], {super().where}"

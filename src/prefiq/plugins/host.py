@@ -13,6 +13,7 @@ from prefiq.container import Binder, Binding, Container, parameters_of, replace
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.events import Subscriber, compile_subscriber, subscriptions_of
 from prefiq.foundation.hooks import CompiledHook, HookTable, compile_hook, marks_of
+from prefiq.plugins.app_settings import settings_binding
 from prefiq.plugins.discovery import LoadedModule, discover
 from prefiq.plugins.errors import HookUnusable, NoSuchModel, UnknownDisabled, UnknownHook
 from prefiq.plugins.hookspecs import MODEL_HOOKS, PROJECT
@@ -101,7 +102,7 @@ class Host:
         settings: Mapping[str, Mapping[str, Any]] = NOTHING,
         faults: list[PrefiqError] | None = None,
     ) -> list[Binding]:
-        """What the modules bind.
+        """What the modules bind, and their settings.
 
         Args:
             settings: By module, its own table of settings.
@@ -109,6 +110,8 @@ class Host:
         """
         found: list[Binding] = []
         with _Together(faults) as wrong:
+            for module in self.modules:
+                found.extend(settings_binding(module, settings.get(module.name, NOTHING), wrong))
             for module, implementation in self._implementations("prefiq_bind"):
                 to = Binder(module.name, settings.get(module.name, NOTHING))
                 self._ask(module, implementation, "bind", wrong, to=to)

@@ -25,6 +25,8 @@ __all__ = ["directory", "read", "write"]
 
 FORMAT = 1
 LARGEST = 16 * 1024**2
+MOST_FILES = 32
+"""Of import paths that are no longer used, the oldest files go."""
 
 
 def directory() -> str:
@@ -54,7 +56,7 @@ def read(directories: Stamps) -> tuple[dict[str, Stamps], AppIndex] | None:
         if not _trusted(status, stat.S_ISREG) or status.st_size > LARGEST:
             return None
         return _decoded(json.loads(_all(handle)), directories)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     finally:
         os.close(handle)
@@ -85,10 +87,20 @@ def write(directories: Stamps, files: dict[str, Stamps], index: AppIndex) -> Non
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(data, file, separators=(",", ":"))
             os.replace(temporary, _path(folder, directories))
+            _forget_old(folder)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def _forget_old(folder: str) -> None:
+    with os.scandir(folder) as entries:
+        files = [
+            (entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.startswith("apps-")
+        ]
+    for _, path in sorted(files)[:-MOST_FILES]:
+        os.unlink(path)
 
 
 def _path(folder: str, directories: Stamps) -> str:

@@ -32,6 +32,8 @@ class ProviderBase:
     """Rows that a new tenant starts with."""
     after: ClassVar[tuple[str, ...]] = ()
     """Modules that come before this one where they are listed; what is required comes before anyway."""
+    settings: ClassVar[type[Any] | None] = None
+    """A frozen dataclass, filled from ``[settings.<app>]`` of ``prefiq.toml`` and bound to its class."""
     migrations: ClassVar[str] = ""
     """Package of its migrations; ``migrations`` beside the provider's module where empty."""
 
