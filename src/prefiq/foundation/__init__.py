@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prefiq.foundation.clock import FrozenClock, SystemClock
 from prefiq.foundation.entity import Child, Entity
 from prefiq.foundation.events import EntityChanged, Events, subscribe
+from prefiq.foundation.extension import Extension
 from prefiq.foundation.hooks import on
 from prefiq.foundation.policy import Policy, can
 from prefiq.foundation.tenants import Tenant
@@ -32,6 +33,7 @@ __all__ = [
     "Entity",
     "EntityChanged",
     "Events",
+    "Extension",
     "FrozenClock",
     "HistoryEntry",
     "Mapper",

@@ -62,7 +62,7 @@ def record_history(
                 actor_name=scope.actor.name,
                 action=event.action,
                 entity_version=event.version,
-                changes=_plain(event.changes, spec.fields, spec.children),
+                changes=_plain(event.changes, spec.all_fields, spec.children),
                 arguments=_plain(event.arguments, taken),
             )
         )

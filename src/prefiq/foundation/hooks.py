@@ -150,6 +150,8 @@ def _action_mark(moment: str, action: Any, place: Place) -> HookMark:
     owner, name = getattr(action, "owner", None), getattr(action, "name", "")
     if not isinstance(owner, type) or not name:
         raise TypeError(f"{action!r} is no action; write @on.{moment}(Project.close)")
+    # An action that an extension declares is its model's.
+    owner = getattr(owner, "__prefiq_extends__", None) or owner
     if name in WRITES:
         raise TypeError(f"an action cannot be named {name!r}: {moment}_{name} is the event of the write")
     return HookMark(f"{moment}_{name}", owner, name, place)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from prefiq.contracts import ForeignKeyViolation, ITransactions, UniqueViolation
+from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import Catalog, FieldSpec, IndexSpec, ModelSpec
 from prefiq.sql.errors import ReadOnlyTransaction
@@ -116,12 +117,12 @@ class _Model:
         self.uniques: list[tuple[ModelSpec, str, IndexSpec]] = [
             (model, child, index)
             for model, child in ((spec, ""), *((c.model, c.name) for c in spec.children))
-            for index in (*(i for i in model.indexes if i.unique), IndexSpec("pk", ("id",), unique=True))
+            for index in (*(i for i in model.all_indexes if i.unique), IndexSpec("pk", ("id",), unique=True))
         ]
         self.references: list[tuple[ModelSpec, str, FieldSpec]] = [
             (model, child, field)
             for model, child in ((spec, ""), *((c.model, c.name) for c in spec.children))
-            for field in model.fields
+            for field in model.all_fields
             if field.ref is not None
         ]
 
@@ -145,7 +146,7 @@ class MemoryStore:
     def copy(self, spec: ModelSpec, row: Row) -> Any:
         """A fresh entity with the row's values, and its snapshot."""
         copy = self._models[spec.qualified].copy
-        entity = spec.cls(*copy(spec.cls(*row.values)))
+        entity = revive(spec, copy(revive(spec, row.values)))
         entity._loaded = copy(entity)
         return entity
 
@@ -186,7 +187,7 @@ class MemoryStore:
             if target is None:
                 continue
             for owner in (entity,) if not child else getattr(entity, child):
-                id = getattr(owner, field.name)
+                id = field.read(owner)
                 if id is not None and id not in self.rows(tenant, target):
                     raise ForeignKeyViolation(model.qualified, (field.name,))
 
@@ -200,9 +201,9 @@ class MemoryStore:
                     continue
                 for owner in self._owners(model.spec) if spec.scope == "shared" else [tenant]:
                     for other, row in list(self.rows(owner, model.spec).items()):
-                        entity = model.spec.cls(*row.values)
+                        entity = revive(model.spec, row.values)
                         parts = (entity,) if not child else getattr(entity, child)
-                        if any(getattr(part, field.name) == id for part in parts):
+                        if any(field.read(part) == id for part in parts):
                             yield owner, model.spec, field, child, other
 
     def _owners(self, spec: ModelSpec) -> list[str]:
@@ -217,7 +218,7 @@ class MemoryStore:
         entity = self.copy(spec, row)
         entity.version += 1
         if not child:
-            setattr(entity, field.name, None)
+            field.write(entity, None)
         elif field.ref is not None and field.ref.on_delete == "cascade":
             setattr(entity, child, [c for c in getattr(entity, child) if getattr(c, field.name) != gone])
         else:
@@ -251,10 +252,13 @@ class MemoryStore:
         self, tenant: str, spec: ModelSpec, row: Row
     ) -> Iterator[tuple[ModelSpec, IndexSpec, tuple[Any, ...]]]:
         owner = SHARED if spec.scope == "shared" else tenant
-        entity = spec.cls(*row.values)
+        entity = revive(spec, row.values)
         for model, child, index in self._models[spec.qualified].uniques:
             for part in (entity,) if not child else getattr(entity, child):
-                values = tuple(getattr(part, field) for field in index.fields)
+                values = tuple(
+                    model.field(name).read(part) if "." in name else getattr(part, name)
+                    for name in index.fields
+                )
                 if None not in values:
                     yield model, index, (owner, model.table, index.fields, values)
 

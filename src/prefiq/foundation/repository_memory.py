@@ -22,6 +22,7 @@ from prefiq.contracts import (
 )
 from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
 from prefiq.foundation.entity import loaded
+from prefiq.foundation.extension import complete
 from prefiq.foundation.mapper import diff_of, snapshot_of
 from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
@@ -135,7 +136,7 @@ class RepositoryMemory(Generic[E]):
         items = rest[: page.limit]
         following = None
         if len(rest) > page.limit:
-            following = tuple(getattr(items[-1], key.field.name) for key in keys)
+            following = tuple(key.field.read(items[-1]) for key in keys)
         return PagedResult(items, following, total)
 
     def count(self, where: Criteria | None = None) -> int:
@@ -174,9 +175,12 @@ class RepositoryMemory(Generic[E]):
             As ``save``.
         """
         tenant = self._writable()
-        self._status.check_new(entities)
-        self._refuse_unfit(entities)
         spec, store = self.spec, self._store
+        self._status.check_new(entities)
+        if spec.extensions:
+            for entity in entities:
+                complete(entity, spec)
+        self._refuse_unfit(entities)
         with store.writing() as put:
             for entity in cast("Sequence[Any]", entities):
                 if entity.id in self._rows():
@@ -213,6 +217,8 @@ class RepositoryMemory(Generic[E]):
                 raise ConcurrencyError(spec.qualified, stored[0])
             else:
                 self._status.check(entity)
+            if spec.extensions:
+                complete(entity, spec, stored)
             if not self._diff(entity, stored):
                 return entity
             if is_stale:

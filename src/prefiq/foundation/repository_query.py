@@ -22,6 +22,7 @@ from prefiq.contracts import (
     TenantNotBound,
 )
 from prefiq.foundation.entity import loaded
+from prefiq.foundation.extension import complete
 from prefiq.foundation.mapper import Mapper
 from prefiq.foundation.repository_children import ChildRows, chunks
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
@@ -194,7 +195,7 @@ class RepositoryQuery(Generic[E]):
         items = self._entities(rows, wide=page.count)
         following = None
         if has_more:
-            following = tuple(getattr(items[-1], key.field.name) for key in keys)
+            following = tuple(key.field.read(items[-1]) for key in keys)
         return PagedResult(items, following, total)
 
     def count(self, where: Criteria | None = None) -> int:
@@ -243,11 +244,12 @@ class RepositoryQuery(Generic[E]):
             field: ``Task.project_id``, or its name.
         """
         name = field if isinstance(field, str) else str(getattr(field, "__name__", field))
-        reference = field_of(self.spec, name).ref
+        spec = field_of(self.spec, name)
+        reference = spec.ref
         if reference is None:
             raise CriteriaError(self.spec.qualified, name, "The field is no reference")
         target = self._tables.catalog[reference.model].cls
-        ids = {getattr(entity, name) for entity in entities} - {None}
+        ids = {spec.read(entity) for entity in entities} - {None}
         return RepositoryQuery.of(target)(self._executor, self._tables).get_many(ids)
 
     # -- writing ----------------------------------------------------------------------------------------------
@@ -264,6 +266,8 @@ class RepositoryQuery(Generic[E]):
         tenant = self._writable()
         parts = self._parts
         parts.status.check_new((entity,))
+        if parts.spec.extensions:
+            complete(entity, parts.spec)
         plan = parts.plans.insert()
         try:
             if parts.children:
@@ -293,6 +297,9 @@ class RepositoryQuery(Generic[E]):
         tenant = self._writable()
         parts = self._parts
         parts.status.check_new(entities)
+        if parts.spec.extensions:
+            for entity in entities:
+                complete(entity, parts.spec)
         plan = parts.plans.insert()
         try:
             with self._executor.tx():
@@ -342,6 +349,8 @@ class RepositoryQuery(Generic[E]):
         if entity.id != stored[0] or entity.version != stored[1]:
             raise ConcurrencyError(parts.spec.qualified, stored[0])
         parts.status.check(entity)
+        if parts.spec.extensions:
+            complete(entity, parts.spec, stored)
         changed = parts.mapper.diff(entity, stored)
         if not changed:
             return
@@ -405,7 +414,7 @@ class RepositoryQuery(Generic[E]):
         execute, tables = self._executor, self._tables
         for other, field in tables.referrers(spec):
             table = tables[other]
-            refers = table.c[field.name].in_(ids)
+            refers = table.c[field.column].in_(ids)
             on_delete = field.ref.on_delete if field.ref is not None else "restrict"
             if other.parent and on_delete != "restrict":
                 parent = tables[other.parent]
@@ -414,7 +423,7 @@ class RepositoryQuery(Generic[E]):
                     sa.update(parent).where(parent.c.id.in_(owners)).values(version=parent.c.version + 1)
                 )
             if on_delete == "set_null":
-                changes: dict[str, Any] = {field.name: None}
+                changes: dict[str, Any] = {field.column: None}
                 if not other.parent:
                     changes["version"] = table.c.version + 1
                 execute.exec(sa.update(table).where(refers).values(changes))
@@ -472,8 +481,8 @@ class RepositoryQuery(Generic[E]):
     def _missing(self, entities: Sequence[Any]) -> tuple[str, ...]:
         """Fields whose references lead nowhere."""
         fields: builtins.list[str] = []
-        for field in self.spec.fields:
-            ids = {getattr(entity, field.name) for entity in entities} - {None} if field.ref else set()
+        for field in self.spec.all_fields:
+            ids = {field.read(entity) for entity in entities} - {None} if field.ref else set()
             if ids and field.ref is not None:
                 table = self._tables[field.ref.model]
                 count = sa.select(sa.func.count()).select_from(table)

@@ -103,8 +103,8 @@ def refusal_of(spec: ModelSpec, entities: Iterable[Any]) -> ValidationFailed | N
 
 
 def _errors(spec: ModelSpec, entity: Any, prefix: str) -> Iterator[FieldError]:
-    for field in spec.fields:
-        value = getattr(entity, field.name)
+    for field in (declared.stored for declared in spec.all_fields):
+        value = field.read(entity)
         if value is None or value is MISSING:
             if value is MISSING or not field.nullable:
                 yield FieldError(prefix + field.name, "required", "a value is required")

@@ -34,8 +34,9 @@ class Pipelines:
         found = self._validators.get(spec.cls)
         if found is None:
             stem = f"{spec.module}."
-            off = (name.removeprefix(stem) for name in self._disabled if name.startswith(stem))
-            found = self._validators[spec.cls] = Validator(spec, off)
+            # Those of an extension go by their whole name.
+            off = {name.removeprefix(stem) for name in self._disabled if name.startswith(stem)}
+            found = self._validators[spec.cls] = Validator(spec, off | self._disabled)
         return found
 
 

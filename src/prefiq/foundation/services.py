@@ -34,12 +34,14 @@ from prefiq.contracts import (
     where,
 )
 from prefiq.foundation.criteria_memory import matcher
-from prefiq.foundation.entity import changes, forget, loaded, remember
+from prefiq.foundation.entity import changes, forget, loaded
 from prefiq.foundation.events import EntityChanged
+from prefiq.foundation.extension import complete, revive
 from prefiq.foundation.history import HistoryEntry
 from prefiq.foundation.policy import Policy, model_of
 from prefiq.foundation.service_context import ServiceContext
-from prefiq.lowcode import ActionSpec, ModelSpec
+from prefiq.lowcode import ActionSpec, FieldSpec, ModelSpec
+from prefiq.lowcode.field import MISSING
 from prefiq.lowcode.validation import check_parameters
 
 __all__ = ["Services"]
@@ -137,7 +139,7 @@ class Services(Generic[E]):
                 self._check_rows("create", entity)
                 self._save(entity)
                 self._run_hooks("after_create", entity)
-                self._publish([self._event(entity, "created", _values_set(entity))])
+                self._publish([self._event(entity, "created", _values_set(entity, self.spec))])
         return entity
 
     def create_many(self, entities: Sequence[E], /) -> int:
@@ -165,7 +167,9 @@ class Services(Generic[E]):
                 raise self._located(error, entities) from error
             for entity in entities:
                 self._run_hooks("after_create", entity)
-            self._publish([self._event(entity, "created", _values_set(entity)) for entity in entities])
+            self._publish(
+                [self._event(entity, "created", _values_set(entity, self.spec)) for entity in entities]
+            )
         return len(entities)
 
     def update(self, entity: E, /) -> E:
@@ -187,7 +191,7 @@ class Services(Generic[E]):
             self._check_rows("delete", entity)
             with self._around("around_delete", entity):
                 self._run_hooks("before_delete", entity)
-                gone = {name: (value, None) for name, (_, value) in _values_set(entity).items()}
+                gone = {name: (value, None) for name, (_, value) in _values_set(entity, self.spec).items()}
                 self.repository.delete(entity)
                 self._run_hooks("after_delete", entity)
                 self._publish([self._event(entity, "deleted", gone)])
@@ -253,15 +257,18 @@ class Services(Generic[E]):
 
     def _prepare_new(self, entity: Any) -> None:
         forget(entity)
-        for name, kind in self._clocked:
-            if getattr(entity, name) is None:
+        if self.spec.extensions:
+            complete(entity, self.spec)
+            _default_as_tuned(entity, self.spec)
+        for field in self._clocked:
+            if field.read(entity) is None:
                 now = self.context.clock.now()
-                setattr(entity, name, now.date() if kind == "date" else now)
+                field.write(entity, now.date() if field.kind == "date" else now)
         self._run_hooks("before_create", entity)
 
     @property
-    def _clocked(self) -> Iterable[tuple[str, str]]:
-        return ((f.name, f.kind) for f in self.spec.fields if f.clock_default)
+    def _clocked(self) -> Iterable[FieldSpec]:
+        return (f for f in self.spec.all_fields if f.clock_default)
 
     def _known(self, entity: Any) -> Any:
         """The entity as it is stored; one that carries no snapshot is compared with its row."""
@@ -270,8 +277,11 @@ class Services(Generic[E]):
             if stored.version != entity.version:
                 raise ConcurrencyError(self.spec.qualified, entity.id)
             entity._loaded, entity._moves = stored._loaded, []
-        before = self.model(*copy.deepcopy(loaded(entity)) or ())
-        remember(before)
+        values = loaded(entity) or ()
+        if self.spec.extensions:
+            complete(entity, self.spec, values)
+        before = revive(self.spec, copy.deepcopy(values))
+        before._loaded, before._moves = values, []
         return before
 
     def _write(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
@@ -283,7 +293,7 @@ class Services(Generic[E]):
     def _change(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
         self._run_hooks("before_update", entity, before)
         self._validator.check(entity)
-        changed = changes(entity)
+        changed = changes(entity, self.spec)
         self._check_rows(verb, entity)
         if changed:
             try:
@@ -377,11 +387,11 @@ class Services(Generic[E]):
         """The same error with the field, where the engine did not say which reference is wrong."""
         if error.fields or error.deleting:
             return error
-        for spec in self.spec.fields:
+        for spec in self.spec.all_fields:
             if spec.ref is None or not spec.ref.model:
                 continue
             target = self.context.pipelines.catalog[spec.ref.model]
-            wanted = {value for e in entities if (value := getattr(e, spec.name)) is not None}
+            wanted = {value for e in entities if (value := spec.read(e)) is not None}
             store: Any = IDomain[target.cls]  # type: ignore[name-defined]
             if wanted - self.context.scope[store].get_many(wanted).keys():
                 return ForeignKeyViolation(self.spec.qualified, (spec.name,))
@@ -404,17 +414,32 @@ def _both(first: Criteria | None, second: Criteria | None) -> Criteria | None:
     return All((first, second))
 
 
-def _values_set(entity: Any) -> dict[str, tuple[Any, Any]]:
+def _values_set(entity: Any, spec: ModelSpec) -> dict[str, tuple[Any, Any]]:
     """Field → (None, value) for the history of a new entity; what is empty needs no entry."""
-    return {
+    values = {
         name: (None, value)
         for name in entity.__struct_fields__[2:]
         if (value := getattr(entity, name)) not in (None, [], {})
     }
+    for extension in spec.extensions:
+        for field in extension.fields:
+            if (value := field.read(entity)) not in (None, [], {}):
+                values[field.name] = (None, value)
+    return values
 
 
 def _given(entity: Any, spec: ModelSpec) -> set[str]:
-    return {f.name for f in spec.fields if getattr(entity, f.name) not in (None, f.default)}
+    return {f.name for f in spec.all_fields if f.read(entity) not in (None, f.default)}
+
+
+def _default_as_tuned(entity: Any, spec: ModelSpec) -> None:
+    """Give the default that an extension wants where the entity has the one that its class gives."""
+    for field in spec.fields:
+        declared = field.declared
+        if declared is None or field.default in (MISSING, declared.default):
+            continue
+        if getattr(entity, field.name) in (MISSING, declared.default):
+            setattr(entity, field.name, copy.deepcopy(field.default))
 
 
 def _bound(spec: ActionSpec, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class FieldSpec:
         """What NULL in the column reads as."""
         if not self.reads_null:
             return None
-        return self.default_factory() if self.default_factory is not None else self.default
+        return self.default_factory() if self.default_factory is not None else copy.deepcopy(self.default)
 
     def read(self, entity: Any) -> Any:
         """The field's value of an entity."""
