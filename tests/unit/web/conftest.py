@@ -131,7 +131,12 @@ class ProjectPolicy(Policy[Project]):
         return where(urgent=False) if self.actor.id == "trainee" else None
 
     def unreadable(self) -> frozenset[str]:
-        return frozenset({"budget", "note"}) if self.actor.id == "clerk" else frozenset()
+        return frozenset({"budget", "note"}) if self.actor.id in {"clerk", "auditor"} else frozenset()
+
+
+class TaskPolicy(Policy[Task]):
+    def unreadable(self) -> frozenset[str]:
+        return frozenset({"project_id"}) if self.actor.id == "clerk" else frozenset()
 
 
 @on.before_create(Project)
@@ -157,6 +162,7 @@ class ProjectsProvider(ProviderBase):
 
     def bind(self, to: Binder) -> None:
         to.bind(Policy[Project], ProjectPolicy)
+        to.bind(Policy[Task], TaskPolicy)
 
 
 class MastersProvider(ProviderBase):

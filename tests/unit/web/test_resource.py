@@ -158,6 +158,30 @@ def test_who_loses_a_race_without_a_condition_gets_a_conflict(api):
     assert api.patch(one, {"name": "race"}, headers={"If-Match": '"1"'}).status_code == 412
 
 
+def test_a_change_between_the_condition_and_the_action_is_noticed(api):
+    """What If-Match was compared with is what the action runs on, or nothing is."""
+    from starlette.testclient import TestClient
+
+    from prefiq import IDomainService, Services
+
+    project = api.app.catalog["projects.Project"].cls
+
+    class Racing(Services[project]):
+        def get(self, id, /):
+            entity = super().get(id)
+            again = self.repository.get_by_id(id)
+            again.note = "somebody was faster"
+            self.repository.update(again)
+            return entity
+
+    one = f"/projects/{api.project()['id']}"
+    with TestClient(create_asgi(api.app.fork({IDomainService[project]: Racing}))) as client:
+        headers = {"Authorization": f"Bearer {api.token()}", "If-Match": '"1"'}
+        answer = client.post(f"/api/projects{one}/rename", json={"name": "mine"}, headers=headers)
+    assert answer.status_code == 412
+    assert api.get(one).json()["name"] == "Name of A-1"
+
+
 # ---- changes
 
 
@@ -467,7 +491,11 @@ def test_included_rows_obey_their_own_permission_and_policy(api):
     project = api.project(budget="1")["id"]
     task = api.post("/tasks", {"title": "with", "project_id": project}).json()["id"]
     assert api.get("/tasks?include=project", can=("projects.task.*",)).status_code == 403
-    assert "budget" not in api.get(f"/tasks/{task}?include=project", actor="clerk").json()["project"]
+    ben = api.get(f"/tasks/{task}?include=project", actor="clerk").json()
+    assert "project" not in ben  # who may not read the reference does not follow it
+    assert "project_id" not in ben
+    mask = api.get(f"/tasks/{task}?include=project", actor="auditor").json()["project"]
+    assert "budget" not in mask
     api.patch(f"/projects/{project}", {"urgent": True})
     assert api.get(f"/tasks/{task}?include=project", actor="trainee").json()["project"] is None
 
