@@ -71,20 +71,23 @@ class ProviderHooks:
             for name in ("bind", "boot", "routes", "commands", "checks")
             if getattr(kind, name) is not getattr(ProviderBase, name)
         }
-        offers |= {f"prefiq_{name}" for name in ("models", "seeds") if getattr(provider, name)}
+        offers |= {f"prefiq_{name}" for name in ("models", "extensions", "seeds") if getattr(provider, name)}
         self.offers = frozenset(offers)
 
-    def prefiq_bind(self, to: Any) -> None:
-        self.provider.bind(to)
+    def prefiq_bind(self, to: Any) -> Any:
+        return cast("Any", self.provider).bind(to)  # a coroutine, where it was written so
 
     def prefiq_models(self) -> Any:
         return self.provider.models
 
+    def prefiq_extensions(self) -> Any:
+        return self.provider.extensions
+
     def prefiq_seeds(self) -> Any:
         return self.provider.seeds
 
-    def prefiq_boot(self, app: Any) -> None:
-        self.provider.boot(app)
+    def prefiq_boot(self, app: Any) -> Any:
+        return cast("Any", self.provider).boot(app)
 
     def prefiq_routes(self) -> Any:
         return self.provider.routes()
