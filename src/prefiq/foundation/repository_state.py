@@ -66,19 +66,15 @@ def restore_on_rollback(transactions: ITransactions, entities: Iterable[Any]) ->
     if not transactions.in_transaction:
         return
     before = [
-        (
-            entity,
-            getattr(entity, "version", None),
-            loaded(entity),
-            list(getattr(entity, "_moves", None) or ()),
-        )
+        (entity, entity.version, getattr(entity, "_loaded", None), getattr(entity, "_moves", None))
         for entity in entities
     ]
 
     def restore() -> None:
         for entity, version, values, moves in before:
             mark_stored(entity, version, values)
-            entity._moves = moves
+            if moves is not None:  # the very list: what was stored got another one
+                entity._moves = moves
 
     transactions.on_rollback(restore)
 

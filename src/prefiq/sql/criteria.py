@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any
 
@@ -121,8 +120,6 @@ def _storable(field: FieldSpec, operator: str, value: Any) -> tuple[str, Any, bo
     A decimal with more digits than the column, or a number beyond it, is equal to no stored value; the
     order is kept by comparing with the nearest one.
     """
-    if field.kind == "datetime":
-        return operator, value.astimezone(UTC), None
     if field.kind == "decimal":
         number = value if isinstance(value, Decimal) else Decimal(value)
         scale = field.scale or 0

@@ -424,6 +424,22 @@ class DomainContract:
         with pytest.raises(IllegalTransition):
             repo.update(entity)
 
+    def test_undone_status_can_be_stored_again(
+        self, repo: IDomain[Any], make: Make, spec: ModelSpec, transactions: ITransactions | None
+    ) -> None:
+        """After a rollback the transition still explains the status."""
+        field, _, transition = _status(spec)
+        if transition is None or transactions is None:
+            pytest.skip("no transition to undo, or no fixture `transactions`")
+        entity = repo.save(make(0))
+        getattr(entity, transition)()
+        with pytest.raises(Undo), transactions.tx():  # noqa: PT012  the body of a transaction
+            repo.update(entity)
+            raise Undo
+        assert getattr(repo.get_by_id(entity.id), field) != getattr(entity, field)
+        repo.update(entity)
+        assert repo.get_by_id(entity.id) == entity
+
     # -- children ---------------------------------------------------------------------------------------------
 
     def test_children_are_stored_in_their_order(
@@ -463,7 +479,7 @@ class DomainContract:
             pytest.skip("no fixture `transactions`")
         name = _changeable(spec)[0]
         kept, gone, new, many = repo.save(make(0)), repo.save(make(1)), make(2), [make(3), make(4)]
-        value, before = getattr(kept, name), loaded(kept)
+        value, before, known = getattr(kept, name), loaded(kept), loaded(gone)
         with pytest.raises(Undo), transactions.tx():  # noqa: PT012  the body of a transaction
             assert transactions.in_transaction
             setattr(kept, name, getattr(make(5), name))
@@ -476,7 +492,7 @@ class DomainContract:
         assert not transactions.in_transaction
         assert (kept.version, gone.version, new.version) == (1, 1, 0)
         assert [entity.version for entity in many] == [0, 0]
-        assert (loaded(kept), loaded(new)) == (before, None)
+        assert (loaded(kept), loaded(gone), loaded(new)) == (before, known, None)
         assert getattr(repo.get_by_id(kept.id), name) == value
         assert repo.count() == 2
         repo.update(kept)

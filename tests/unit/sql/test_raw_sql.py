@@ -152,7 +152,14 @@ def test_text_wall_is_missed_when_it_is_gone(
 ) -> None:
     """Without the reading of the text, the engine's own guard still refuses the tables."""
     monkeypatch.setattr(TenantScope, "check_raw", lambda self, sql: False)
-    for sql in ("SELECT * FROM shop_order", "DELETE FROM shop_note", "DROP TABLE shop_order", "COMMIT"):
+    for sql in (
+        "SELECT * FROM shop_order",
+        "DELETE FROM shop_note",
+        "INSERT INTO shop_note VALUES ('globex', x'01', 1, NULL, NULL, 'x')",
+        "INSERT INTO shop_currency VALUES (x'01', 1, 'XXX')",
+        "DROP TABLE shop_order",
+        "COMMIT",
+    ):
         with pytest.raises(RawSqlRefused):
             acme.exec(sql)
 
