@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prefiq.application.extending import extend_bindings, sorted_extensions
 from prefiq.container import Binder, Binding, Container, compose
 from prefiq.container.errors import DecoratesNothing, MissingBinding, UnknownReplacement
 from prefiq.contracts import IDomain, IDomainService
@@ -22,6 +23,7 @@ from prefiq.foundation.service_context import Pipelines
 from prefiq.foundation.services import Services
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.lowcode.model_spec import snake
+from prefiq.lowcode.validation import name_of
 from prefiq.plugins import Host, LockedApp, ProviderBase, discover, read_lock, replace_from_settings
 from prefiq.plugins.errors import NoSuchModel, UnknownDisabled
 from prefiq.providers import LowcodeProvider
@@ -72,8 +74,9 @@ def compose_application(
     models: dict[str, list[type]] = {module.name: [] for module in host.modules}
     for module, model in host.models(faults):
         models[module.name].append(model)
+    extending, services, policies = sorted_extensions(host.extensions(faults))
     incomplete = bool(faults)
-    catalog, mistakes = Catalog.read(models, open_world=incomplete)
+    catalog, mistakes = Catalog.read(models, extending, open_world=incomplete)
     faults.extend(mistakes)
     pipelines = Pipelines(catalog, HookTable(), host.disabled)
     subscriptions = Subscriptions()
@@ -87,6 +90,8 @@ def compose_application(
     bindings = replace_from_settings(bindings, settings.replace, faults)
     if mistakes:  # declarations that cannot be used would only cause further faults
         raise Faults("The application cannot start", _causes(faults, incomplete=True))
+    if services or policies:
+        bindings = extend_bindings(bindings, services, policies, catalog, faults)
     slow = SLOW_HOOK if settings.env == "development" else 0.0
 
     def hooks(linked: Container, found: list[PrefiqError]) -> None:
@@ -147,9 +152,12 @@ def _name_of(provider: type[ProviderBase]) -> str:
 
 def _validator_names(catalog: Catalog) -> set[str]:
     names = {f"{spec.module}.{check.name}" for spec in catalog for check in spec.validators}
-    return names | {
-        f"{spec.module}.{v.__name__}" for spec in catalog for f in spec.fields for v in f.validators
-    }
+    names |= {f"{spec.module}.{name_of(v)}" for spec in catalog for f in spec.fields for v in f.validators}
+    for extension in (extension for spec in catalog for extension in spec.extensions):
+        checks = [check.name for check in extension.validators]
+        checks += [name_of(check) for field in extension.fields for check in field.validators]
+        names |= {f"{extension.module}.{name}" for name in checks}
+    return names
 
 
 def _values(

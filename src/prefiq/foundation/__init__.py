@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefiq.foundation.repository_query import RepositoryQuery
     from prefiq.foundation.seeds import Seed
     from prefiq.foundation.service_context import ServiceContext
+    from prefiq.foundation.service_extension import PolicyExtension, ServiceExtension
     from prefiq.foundation.services import Services
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "Page",
     "PagedResult",
     "Policy",
+    "PolicyExtension",
     "RepositoryMemory",
     "RepositoryQuery",
     "Seed",
     "ServiceContext",
+    "ServiceExtension",
     "Services",
     "SystemClock",
     "Tenant",
@@ -61,10 +64,12 @@ _LATER = {
     "MemoryTransactions": "repository_memory",
     "Page": "pagination",
     "PagedResult": "pagination",
+    "PolicyExtension": "service_extension",
     "RepositoryMemory": "repository_memory",
     "RepositoryQuery": "repository_query",
     "Seed": "seeds",
     "ServiceContext": "service_context",
+    "ServiceExtension": "service_extension",
     "Services": "services",
 }
 

@@ -180,7 +180,7 @@ def _load(entry: AppEntry, requires: Iterable[str], faults: list[PrefiqError]) -
     )
 
 
-TUPLES = ("models", "hooks", "subscribers", "seeds", "after")
+TUPLES = ("models", "extensions", "hooks", "subscribers", "seeds", "after")
 TEXTS = ("name", "migrations")
 
 

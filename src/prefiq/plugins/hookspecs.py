@@ -49,6 +49,10 @@ class Hookspecs:
         """Once at boot, after binding: the models that the module declares."""
 
     @hookspec
+    def prefiq_extensions(self) -> Iterable[type]:  # type: ignore[empty-body]
+        """Once at boot, after the models: what the module adds to other modules' models."""
+
+    @hookspec
     def prefiq_seeds(self) -> Iterable[Any]:  # type: ignore[empty-body]
         """When a tenant is created or upgraded: the rows it starts with."""
 

@@ -122,6 +122,10 @@ class Host:
         """The models that the modules declare."""
         return self._gather("prefiq_models", faults)
 
+    def extensions(self, faults: list[PrefiqError] | None = None) -> list[tuple[LoadedModule, type]]:
+        """What the modules add to each other's models."""
+        return self._gather("prefiq_extensions", faults)
+
     def seeds(self, faults: list[PrefiqError] | None = None) -> list[tuple[LoadedModule, Any]]:
         """The rows that a tenant starts with."""
         return self._gather("prefiq_seeds", faults)

@@ -24,6 +24,8 @@ class ProviderBase:
     """Name of a module that is listed by import path; its last module segment where empty."""
     models: ClassVar[tuple[type, ...]] = ()
     """The models that it declares."""
+    extensions: ClassVar[tuple[type, ...]] = ()
+    """What it adds to other modules' models: ``Extension``, ``ServiceExtension`` and ``PolicyExtension``."""
     hooks: ClassVar[tuple[Callable[..., Any], ...]] = ()
     """Functions marked by ``on`` (model hooks) or ``hookimpl`` (the other extension points)."""
     subscribers: ClassVar[tuple[Callable[..., Any], ...]] = ()
