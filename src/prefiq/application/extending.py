@@ -106,7 +106,7 @@ def extend_bindings(
         if model is not None:
             by_model.setdefault(model, []).append(part)
     for model, parts in by_model.items():
-        contract: Any = IDomainService[model]
+        contract: Any = IDomainService[model]  # type: ignore[valid-type]
         place = _place_of(found, contract)
         if place is not None:
             found[place] = _composed(found[place], parts, faults)
