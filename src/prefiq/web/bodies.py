@@ -110,20 +110,14 @@ class Shape:
         check_text(body, count)
         return members
 
-    def check(self, members: Members, prefix: str = "") -> list[FieldError]:
-        """Faults of the given values against their declaration; makes them normal in place."""
+    def check(self, members: Members) -> list[FieldError]:
+        """Faults of the given values (without rows) against their declaration; makes them normal in place."""
         errors: list[FieldError] = []
         for name, value in members.items():
-            if name in self.children:
-                for position, (_, row) in enumerate(value):
-                    errors += self.children[name].check(row, f"{prefix}{name}.{position}.")
-                continue
-            if isinstance(value, dict):  # a merge patch: what it leads to is the service's to check
-                continue
             try:
                 members[name] = self.checks[name](value)
             except BadValue as bad:
-                errors.append(FieldError(prefix + name, bad.code, bad.message, bad.params))
+                errors.append(FieldError(name, bad.code, bad.message, bad.params))
         return errors
 
     def _members(self, decoded: Any) -> tuple[Members, int]:

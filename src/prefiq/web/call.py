@@ -35,6 +35,7 @@ class Call:
         started: Monotonic seconds of its arrival.
     """
 
+    root: str = ""
     token: bytes = b""
     identity: Identity | None = None
     key: str = ""

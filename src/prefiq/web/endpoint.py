@@ -156,8 +156,8 @@ def compile_endpoint(
         headers = dict(fields)
         path = scope["path"]
         root = scope.get("root_path")
-        if root and path.startswith(root):
-            path = path[len(root) :]
+        if root:
+            path = path.removeprefix(root)
         given = headers.get(b"x-request-id")
         call = Call(
             (usable_id(given) if given else None) or new_id(),
@@ -166,6 +166,8 @@ def compile_endpoint(
             scope["query_string"],
             monotonic(),
         )
+        if root:
+            call.root = root
         method = scope["method"]
         hand_on: ASGI | None = None
         try:
@@ -231,7 +233,7 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
                 if plan.permission and not scope[permissions].allows(plan.permission):
                     raise Forbidden(plan.permission)  # noqa: TRY301
                 return plan.handle(call, scope)
-        except Exception as error:  # noqa: BLE001  as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001  nor may a handler end the server
             condition = b"if-match" in call.headers
             return problem_answer(error, call.request_id, members=plan.members, precondition=condition)
 

@@ -74,7 +74,11 @@ def field_items(errors: Iterable[FieldError]) -> list[ErrorItem]:
 
 
 def problem_answer(
-    error: Exception, request_id: str, *, members: frozenset[str] = frozenset(), precondition: bool = False
+    error: BaseException,
+    request_id: str,
+    *,
+    members: frozenset[str] = frozenset(),
+    precondition: bool = False,
 ) -> Answer:
     """The answer to an error.
 

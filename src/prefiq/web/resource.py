@@ -248,7 +248,7 @@ class Resource:
         def create(call: Call, scope: Scope) -> Answer:
             refuse_query(call)
             entity = scope[contract].create(make(shape.read(call.body)))
-            location = f"{call.path}/{entity.id}".encode()
+            location = f"{call.root}{call.path}/{entity.id}".encode()
             return self._written(201, entity, scope, (b"location", location))
 
         return create
@@ -260,7 +260,6 @@ class Resource:
         def patch(call: Call, scope: Scope) -> Answer:
             refuse_query(call)
             members = shape.read(call.body)
-            refuse(name, shape.check(members))
             service = scope[contract]
             entity = service.get(key_of(call, name))
             refuse(name, apply(entity, members))
@@ -366,7 +365,7 @@ def next_link(call: Call, cursor: str) -> bytes:
         if part and part.partition(b"=")[0] not in {b"cursor", b"offset"}
     ]
     query = b"&".join([*kept, b"cursor=" + cursor.encode()])
-    return f'<{quote(call.path, safe="/")}?{quote(query, safe=LINK_SAFE)}>; rel="next"'.encode()
+    return f'<{quote(call.root + call.path, safe="/")}?{quote(query, safe=LINK_SAFE)}>; rel="next"'.encode()
 
 
 def history_item(record: Any, names: frozenset[str]) -> dict[str, Any]:

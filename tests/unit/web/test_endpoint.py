@@ -296,7 +296,11 @@ def test_under_a_root_path(app):
         assert client.get("/erp/api/me", headers=headers).status_code == 200
         assert client.get("/erp/livez").status_code == 200
         created = client.post("/erp/api/projects/projects", json={"code": "A", "name": "n"}, headers=headers)
+        assert created.headers["location"] == f"/erp/api/projects/projects/{created.json()['id']}"
         assert client.get(created.headers["location"], headers=headers).status_code == 200
+        client.post("/erp/api/projects/projects", json={"code": "B", "name": "n"}, headers=headers)
+        link = client.get("/erp/api/projects/projects?limit=1", headers=headers).headers["link"]
+        assert link.startswith("</erp/api/projects/projects?limit=1&cursor=")
 
 
 def test_overload_is_answered(app):
@@ -350,6 +354,19 @@ def test_a_request_hops_to_a_thread_exactly_once(app):
             client.get("/api/projects/projects?include=", headers=headers)
             client.post("/api/projects/projects", json={"code": "A", "name": "n"}, headers=headers)
     assert len(hops) == 4
+
+
+def test_a_single_tenant(tmp_path):
+    """With TENANCY=single every token is for the one tenant, and none for another."""
+    with (
+        make_application(tmp_path, tenancy="single", tenant="home") as app,
+        TestClient(create_asgi(app)) as client,
+    ):
+        for tenant, status in (("home", 200), ("acme", 403)):
+            headers = {"Authorization": f"Bearer {make_token(app.settings, tenant)}"}
+            assert client.get("/api/me", headers=headers).status_code == status
+        headers = {"Authorization": f"Bearer {make_token(app.settings, 'home')}", "Prefiq-Tenant": "acme"}
+        problem(client.get("/api/me", headers=headers), 403, "PFQ702")
 
 
 class KeyAuthenticator:

@@ -478,9 +478,11 @@ def test_include_follows_references_in_one_query(api):
     """The row that is referred to stands under its name, or null; there is no tag for it."""
     project = api.project()
     api.post("/tasks", {"title": "with", "project_id": project["id"]})
+    other = api.project("B-1")
+    api.post("/tasks", {"title": "with another", "project_id": other["id"]})
     api.post("/tasks", {"title": "without"})
     items = api.get("/tasks?include=project").json()["items"]
-    assert [item["project"] for item in items] == [project, None]
+    assert [item["project"] for item in items] == [project, other, None]
     one = api.get(f"/tasks/{items[0]['id']}?include=project&fields=title")
     assert one.json() == {"id": items[0]["id"], "version": 1, "title": "with", "project": project}
     assert "etag" not in one.headers
@@ -489,6 +491,7 @@ def test_include_follows_references_in_one_query(api):
 def test_included_rows_obey_their_own_permission_and_policy(api):
     """Through its own service: who may not read projects gets none, and a mask holds."""
     project = api.project(budget="1")["id"]
+    assert api.get("/tasks?include=project", can=("projects.task.*",)).status_code == 403
     task = api.post("/tasks", {"title": "with", "project_id": project}).json()["id"]
     assert api.get("/tasks?include=project", can=("projects.task.*",)).status_code == 403
     ben = api.get(f"/tasks/{task}?include=project", actor="clerk").json()

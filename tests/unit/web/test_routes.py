@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -102,6 +104,7 @@ def test_answers(serve):
         ApiRoute("/made", lambda *_: Reply({"id": 1}, 201, {"Location": "/x"}), methods=["POST"]),
         ApiRoute("/gone", lambda *_: Reply(status=202)),
         ApiRoute("/missing", missing),
+        ApiRoute("/exit", lambda *_: sys.exit(3)),
         ApiRoute("/query", lambda r, _: [r.query, r.id != "", r.body.decode(), r.headers[b"x-a"].decode()]),
     )
     assert (request("GET", "/none").status_code, request("GET", "/none").content) == (204, b"")
@@ -112,6 +115,7 @@ def test_answers(serve):
     assert (made.status_code, made.headers["location"], made.json()) == (201, "/x", {"id": 1})
     assert request("GET", "/gone").status_code == 202
     assert request("GET", "/missing").json()["code"] == "PFQ510"
+    assert request("GET", "/exit").json()["code"] == "PFQ716"
     assert request("GET", "/query?a=1&b=%C3%A9", headers={"X-A": "7"}).json() == [
         {"a": "1", "b": "é"},
         True,
