@@ -164,7 +164,8 @@ def _load(entry: AppEntry, requires: Iterable[str], faults: list[PrefiqError]) -
     except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
         faults.append(failed(entry.name, package, "import", error))
         return None
-    wrong = _misdeclared(entry.name, package, provider)
+    with Step(entry.name, package, "attributes"):  # each may be code
+        wrong = _misdeclared(entry.name, package, provider)
     faults.extend(wrong)
     if wrong:
         return None
