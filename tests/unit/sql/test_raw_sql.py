@@ -155,7 +155,7 @@ def test_text_wall_is_missed_when_it_is_gone(
     for sql in (
         "SELECT * FROM shop_order",
         "DELETE FROM shop_note",
-        "INSERT INTO shop_note VALUES ('globex', x'01', 1, NULL, NULL, 'x')",
+        "INSERT INTO shop_order VALUES ('globex', x'01', 1, 'x', 0)",
         "INSERT INTO shop_currency VALUES (x'01', 1, 'XXX')",
         "DROP TABLE shop_order",
         "COMMIT",
