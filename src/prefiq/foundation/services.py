@@ -178,6 +178,7 @@ class Services(Generic[E]):
             self._require("update")
             before = self._known(entity)
             self._check_fields(changes(entity))
+            self._check_moves(entity)
             self._write(entity, before, "update", "updated", {})
         return entity
 
@@ -330,6 +331,13 @@ class Services(Generic[E]):
         if locked:
             for name in locked.intersection(touched):
                 raise Forbidden(f"{self.spec.permission}.write.{name}")
+
+    def _check_moves(self, entity: Any) -> None:
+        """A state that the caller moved on the object needs the permission of an action that moves it so."""
+        for _, source, target in entity._moves:
+            ways = [a for a in self.spec.actions if a.to == str(target) and str(source) in a.sources]
+            if ways and not any(self.context.permissions.allows(way.permission) for way in ways):
+                raise Forbidden(ways[0].permission)
 
     def _check_asked(self, hidden: frozenset[str], page: Page, criteria: Criteria | None) -> None:
         asked = {entry.removeprefix("-") for entry in page.sort} | fields_in(criteria)

@@ -171,6 +171,20 @@ class TestUpdate:
             jobs.update(job)
         assert jobs.get(job.id).stage is Stage.DRAFT
 
+    def test_a_state_moved_on_the_object_needs_the_actions_permission(self, app, tenant, jobs):
+        job = jobs.create(Job(code="A"))
+        jobs.run(Job.activate, job.id)
+        with app.scope(tenant, can("work.job.*")) as scope:
+            weak = scope[IDomainService[Job]]
+            theirs = weak.get(job.id)
+            theirs.close("sneaky")
+            with pytest.raises(Forbidden) as caught:
+                weak.update(theirs)
+        assert caught.value.permission == "work.close"
+        mine = jobs.get(job.id)
+        mine.close("done")
+        assert jobs.update(mine).stage is Stage.CLOSED
+
     def test_children_are_compared_one_by_one(self, jobs):
         job = jobs.create(Job(code="A", steps=[Step(title="one"), Step(title="two")]))
         first, second = job.steps
