@@ -81,9 +81,69 @@ def test_makemigrations_knows_renames(run, process, shop: Path, tmp_path: Path) 
     assert "RenameField" in Path(file).read_text()
 
 
+def change(shop: Path, old: str, new: str) -> None:
+    source = (shop / "models.py").read_text()
+    assert old in source
+    (shop / "models.py").write_text(source.replace(old, new))
+
+
+def test_makemigrations_hints_at_a_rename(run, process, shop: Path, tmp_path: Path) -> None:
+    """A field that went while a similar one came is told on stderr; the answer is as it would be without."""
+    run("-C", "store", "lowcode", "makemigrations", "shop")
+    change(shop, "name: str = field(", "title: str | None = field(default=None, ")
+    made = process("lowcode", "makemigrations", "shop", "--json", cwd=tmp_path / "store")
+    assert len(json.loads(made.stdout)["files"]) == 2
+    assert made.stderr == (
+        "Hint: Item.name went and Item.title came; if it is the same, take back what was written and add "
+        "--rename Item.name=title\n"
+    )
+
+
+def test_makemigrations_fills_rows_that_exist(run, process, shop: Path, tmp_path: Path) -> None:
+    """A required field without a default needs a value for them, which --fill gives."""
+    run("-C", "store", "lowcode", "makemigrations", "shop")
+    change(shop, "name: str", "size: int = field(ge=1)\n    name: str")
+    refused = process("lowcode", "makemigrations", "shop", cwd=tmp_path / "store")
+    assert refused.returncode == 3
+    assert "--fill Item.size=VALUE" in refused.stderr
+    made = process(
+        "lowcode", "makemigrations", "shop", "--fill", "Item.size=3", "--json", cwd=tmp_path / "store"
+    )
+    file = next(file for file in json.loads(made.stdout)["files"] if "0002" in file)
+    assert 'AddField("Item", FieldState("size", "int"), fill=3)' in Path(file).read_text()
+
+
+def test_migrate_follows_the_declarations_in_development(run, process, shop: Path, tmp_path: Path) -> None:
+    """--rename keeps what a column holds, --allow-loss drops it; without them the server would refuse to."""
+    store = tmp_path / "store"
+    assert run("-C", "store", "run", "migrate", "--allow-loss").exit_code == 0
+    assert run("-C", "store", "tenants", "create", "acme").exit_code == 0
+    add = "scope[IDomain[Item]].save(Item(name='a chair'))"
+    assert process("shell", "--tenant", "acme", "-c", add, cwd=store).returncode == 0
+    change(shop, "name: str = field(", "title: str = field(")
+    renamed = process("run", "migrate", "--rename", "Item.name=title", "--json", cwd=store)
+    assert json.loads(renamed.stdout)["changed"] == [
+        {"module": "shop", "change": "rename field Item.name to title"}
+    ]
+    change(
+        shop,
+        "title: str = field(",
+        "size: int = field(default=1)\n    name: str | None = field(default=None, ",
+    )
+    refused = process("run", "migrate", "--rename", "Item.titl=name", cwd=store)
+    assert refused.returncode == 3
+    dropped = process("run", "migrate", "--allow-loss", cwd=store)
+    assert "shop: drop field Item.title" in dropped.stdout
+    refused = process("run", "migrate", "--allow-loss", cwd=store, ENV="production")
+    assert refused.returncode == 4
+    assert "PFQ804" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
+        (["shop", "--fill", "nonsense"], 2, "FIELD=VALUE"),
+        (["shop", "--fill", "Item.nam=x"], 2, "did you mean Item.name?"),
         (["sho"], 2, 'did you mean "shop"?'),
         (["shop", "--rename", "nonsense"], 2, "OLD=NEW"),
     ],

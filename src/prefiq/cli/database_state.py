@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -175,12 +176,22 @@ def tenant_keys(app: Application) -> list[str]:
     return [tenant.key for tenant in app.tenants.list() if tenant.state.value == "active"]
 
 
-def develop(app: Application) -> Developed:
-    """Bring a development database to the declarations; makes it where there is none."""
+def develop(
+    app: Application, renames: Mapping[str, str] = MappingProxyType({}), *, allow_loss: bool = False
+) -> Developed:
+    """Bring a development database to the declarations; makes it where there is none.
+
+    Args:
+        app: Booted.
+        renames: Old name → new name of fields and models, ``{"Project.code": "key"}``.
+        allow_loss: Whether tables and columns may go that hold something.
+    """
     from prefiq.migrations import migrate_from_declarations, parts_of
 
     with manager_of(app).schema_connection() as connection:
-        return migrate_from_declarations(parts_of(app), app.catalog, connection)
+        return migrate_from_declarations(
+            parts_of(app), app.catalog, connection, renames=renames, allow_destructive=allow_loss
+        )
 
 
 def run_seeds(

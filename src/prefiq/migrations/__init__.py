@@ -5,8 +5,9 @@ module's package, and is applied once to each database.  Imports ``application``
 """
 
 from prefiq.migrations.develop import Developed, migrate_from_declarations
-from prefiq.migrations.diff import GivenRenames, Renamed, Renames, diff
+from prefiq.migrations.diff import GivenRenames, LikelyRenames, Renamed, Renames, diff
 from prefiq.migrations.drift import drift
+from prefiq.migrations.fills import fills_from_texts
 from prefiq.migrations.loader import ModulePart, folder_of, load, parts_of
 from prefiq.migrations.maker import Draft, changes_of, check_models, draft, make
 from prefiq.migrations.migration import LoadedMigration, Migration
@@ -44,6 +45,7 @@ __all__ = [
     "FieldState",
     "GivenRenames",
     "IndexState",
+    "LikelyRenames",
     "LoadedMigration",
     "Migration",
     "ModelState",
@@ -67,6 +69,7 @@ __all__ = [
     "diff",
     "draft",
     "drift",
+    "fills_from_texts",
     "folder_of",
     "load",
     "make",

@@ -26,7 +26,7 @@ from prefiq.migrations.operations import (
 )
 from prefiq.migrations.snapshot import FieldState, ModelState, Schema
 
-__all__ = ["Fill", "GivenRenames", "Renamed", "Renames", "diff", "keep_names"]
+__all__ = ["Fill", "GivenRenames", "LikelyRenames", "Renamed", "Renames", "diff", "keep_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,37 @@ class GivenRenames:
                 )
 
 
+class LikelyRenames(GivenRenames):
+    """Takes for renamed what was given, and remembers what looks as if it had been renamed as well."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(given)
+        self._taken: set[str] = set()
+        self._asked: list[tuple[str, str]] = []
+
+    def __call__(self, renamed: Renamed, /) -> bool:
+        """Whether this pair was given."""
+        owner = renamed.model.partition(".")[2]
+        old, new = (f"{owner}.{name}" if owner else name for name in (renamed.old, renamed.new))
+        if super().__call__(renamed):
+            self._taken |= {old, new}
+            return True
+        if renamed.likely:
+            self._asked.append((old, new))
+        return False
+
+    @property
+    def likely(self) -> list[tuple[str, str]]:
+        """Old and new name of what was not given, each name once, the most alike first."""
+        used = set(self._taken)
+        found = []
+        for old, new in self._asked:
+            if old not in used and new not in used:
+                used |= {old, new}
+                found.append((old, new))
+        return found
+
+
 def diff(
     before: Schema,
     after: Schema,
@@ -139,6 +170,9 @@ class _Comparison:
         is_empty: Callable[[ModelState], bool],
     ) -> None:
         self.before, self.after = before.canonical, after
+        self.followed = list(self._follow_renamed())
+        # A part of another's table has no beginning and no end of its own: its columns come and go.
+        self.before, self.after = _with_parts(self.before, self.after), _with_parts(self.after, self.before)
         self.fills, self.renames, self.is_empty = fills, renames, is_empty
         self.faults: list[PrefiqError] = []
         self.origin: dict[str, ModelState] = {model.qualified: model for model in self.before}
@@ -173,6 +207,7 @@ class _Comparison:
         created, tied = _in_order(model for model in self.after if self.before.get(model.qualified) is None)
         gone = [model for model in self.before if self.after.get(model.qualified) is None]
         operations = [
+            *self.followed,
             *renamed_models,
             *drop_indexes,
             *renamed_fields,
@@ -184,6 +219,16 @@ class _Comparison:
             *self._drop_models(gone),
         ]
         return operations, self.faults
+
+    def _follow_renamed(self) -> Iterator[Operation]:
+        """Another module renamed the model that this one adds to: the columns are the same."""
+        come = [part for part in self.after if part.extends and self.before.get(part.qualified) is None]
+        for old in [part for part in self.before if part.extends and self.after.get(part.qualified) is None]:
+            same = [new for new in come if new.canonical.fields == old.fields]
+            if len(same) == 1:
+                operation = RenameModel(old.name, same[0].name, same[0].table)
+                self.before = operation.change(self.before, old.module)
+                yield operation
 
     def _rename_models(self) -> Iterator[Operation]:
         gone = [model for model in self.before if self.after.get(model.qualified) is None]
@@ -266,6 +311,15 @@ class _Comparison:
             yield AlterField(model.name, dataclasses.replace(field, ref=None))
         for model in reversed(ordered):
             yield DropModel(model.name)
+
+
+def _with_parts(schema: Schema, other: Schema) -> Schema:
+    """The schema, with an empty part for each that only the other has."""
+    return schema.plus(
+        dataclasses.replace(part, fields=(), indexes=())
+        for part in other
+        if part.extends and schema.get(part.qualified) is None
+    )
 
 
 def _in_order(models: Iterable[ModelState]) -> tuple[list[ModelState], list[tuple[ModelState, FieldState]]]:

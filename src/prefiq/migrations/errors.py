@@ -14,6 +14,7 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── BadOperation           an operation does not fit what the ones before it made
     ├── StaleSnapshot          snapshot.json is not what the migrations make
     ├── NeedsDefault           rows that exist would have no value
+    ├── BadFill                a value that was given for them is none of the field
     ├── UnsupportedChange      a change that cannot be made without losing or inventing values
     ├── DestructiveChange      rows would be lost in development mode
     ├── ModelChanged           a model changed without a migration
@@ -37,6 +38,7 @@ from typing import ClassVar
 from prefiq.errors import PrefiqError
 
 __all__ = [
+    "BadFill",
     "BadOperation",
     "BadSeed",
     "BrokenMigration",
@@ -279,7 +281,8 @@ class StaleSnapshot(PrefiqError):
 class NeedsDefault(PrefiqError):
     """A field without default that may not be empty is added, or becomes so, while rows may exist without a value.
 
-    Give the field a default, or make it nullable; if it is an old field under a new name, say so.
+    Give the field a default, make it nullable, or say with ``--fill`` what those rows get; if it is an old field
+    under a new name, say so with ``--rename``.
 
     Args:
         field: Qualified, ``"projects.Project.code"``.
@@ -296,9 +299,34 @@ class NeedsDefault(PrefiqError):
         self.reason = reason
         self.what = "Rows that exist would have no value" + (f": {reason}" if reason else "")
         self.where = field
-        self.fix = "give a default, or make it nullable"
+        module, _, name = field.partition(".")
+        self.fix = f"give a default, make it nullable, or give those rows a value: --fill {name}=VALUE"
         if self.renamed:
-            self.fix += f"; if it is the new name of {' or '.join(self.renamed)}, rename it"
+            old, new = self.renamed[0].removeprefix(f"{module}."), name.rpartition(".")[2]
+            self.fix += f"; if it is the new name of {' or '.join(self.renamed)}: --rename {old}={new}"
+
+
+class BadFill(PrefiqError):
+    """A value given for rows that exist does not belong to a field of the module's models, or is none of its kind.
+
+    Write ``--fill Model.field=VALUE``, the value as JSON would have it, texts without quotes.
+
+    Args:
+        field: What was written left of the ``=``.
+        problem: What is wrong, one sentence.
+        nearest: The field that was probably meant, or empty.
+    """
+
+    code: ClassVar[str] = "PFQ624"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, field: str, problem: str, nearest: str = "") -> None:
+        self.field = field
+        self.problem = problem
+        self.nearest = nearest
+        self.what = f"The value cannot be used: {problem}"
+        self.where = f"--fill {field}"
+        self.fix = f"did you mean {nearest}?" if nearest else "write --fill Model.field=VALUE"
 
 
 class UnsupportedChange(PrefiqError):
@@ -320,9 +348,8 @@ class UnsupportedChange(PrefiqError):
 class DestructiveChange(PrefiqError):
     """In development the server migrates itself, and would have to drop something that holds rows.
 
-    Make a migration that says what is meant, and apply it: with ``--rename`` where it has a new name only.
-    Something that no migration knows yet is declared again for that, its migration made first; or begin with a
-    new development database.
+    Where it has a new name only, ``prefiq run migrate --rename OLD=NEW`` keeps what it holds; where it may go,
+    ``prefiq run migrate --allow-loss`` drops it.
     """
 
     code: ClassVar[str] = "PFQ613"
@@ -334,8 +361,8 @@ class DestructiveChange(PrefiqError):
         self.what = f"To {operation} would lose what is stored in it"
         self.where = f"module {module}"
         self.fix = (
-            f"run prefiq lowcode makemigrations {module} (with --rename OLD=NEW if it has a new name), "
-            "then prefiq run migrate"
+            "if it has a new name, run prefiq run migrate --rename OLD=NEW; if it may go, "
+            "prefiq run migrate --allow-loss"
         )
 
 

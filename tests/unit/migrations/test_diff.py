@@ -20,6 +20,7 @@ from prefiq.migrations import (
     FieldState,
     GivenRenames,
     IndexState,
+    LikelyRenames,
     Operation,
     Renamed,
     RenameField,
@@ -77,11 +78,12 @@ def test_required_field_without_default_is_refused() -> None:
     assert [str(fault) for fault in faults] == [
         (
             "Rows that exist would have no value (shop.Thing.b) [PFQ611]\n"
-            "  Try: give a default, or make it nullable; if it is the new name of shop.Thing.a, rename it"
+            "  Try: give a default, make it nullable, or give those rows a value: --fill Thing.b=VALUE; "
+            "if it is the new name of shop.Thing.a: --rename Thing.a=b"
         ),
         (
             "Rows that exist would have no value (shop.Thing.c) [PFQ611]\n"
-            "  Try: give a default, or make it nullable"
+            "  Try: give a default, make it nullable, or give those rows a value: --fill Thing.c=VALUE"
         ),
     ]
 
@@ -90,7 +92,7 @@ def test_field_that_becomes_required_needs_a_default_too() -> None:
     """Rows may hold nothing in it."""
     _, (fault,) = compared(thing({"a": (str | None, field(default=None))}), thing({"a": str}))
     assert isinstance(fault, NeedsDefault)
-    assert fault.fix == "give a default, or make it nullable"
+    assert fault.fix == "give a default, make it nullable, or give those rows a value: --fill Thing.a=VALUE"
 
 
 def test_default_fills_and_a_reason_is_passed_on() -> None:
@@ -221,6 +223,21 @@ class TestRenames:
         assert [fault.what for fault in renames.check()] == [
             "Cannot rename Thing.aa to b: no such field or model went while such a one came"
         ]
+
+    def test_likely_ones_that_nobody_gave_are_remembered(self) -> None:
+        """Each name once, the most alike first, without what was given; different things are not alike."""
+        text = (str | None, field(default=None))
+        before = thing({"a": (str, field(max_length=9)), "b": int, "c": str, "d": bool})
+        after = thing({"e": text, "f": (int | None, field(default=None)), "g": text, "h": text})
+        renames = LikelyRenames({"Thing.c": "h"})
+        compared(before, after, renames=renames)
+        assert renames.likely == [("Thing.a", "Thing.e"), ("Thing.b", "Thing.f")]
+
+    def test_likely_models_are_remembered(self) -> None:
+        """By their names alone, as ``--rename`` takes them."""
+        renames = LikelyRenames({})
+        compared(thing({"a": str}), schema(model("Affair", {"a": str})), renames=renames)
+        assert renames.likely == [("Thing", "Affair")]
 
 
 def test_models_are_made_after_those_they_refer_to() -> None:

@@ -139,7 +139,7 @@ def test_everything_is_told_at_once(workshop: Workshop) -> None:
     workshop.migrate()
     (workshop.folder("beta") / "0002_add_thing_field_0.py").unlink()
     edited = workshop.folder("alpha") / "0001_initial.py"
-    edited.write_text(edited.read_text() + "# a word\n")
+    edited.write_text(edited.read_text() + "word = 1\n")
     workshop.write("gamma", "0002_broken.py", "(")
     workshop.write("gamma", "0004_more.py", "(")
     assert [line.rpartition("[")[2] for line in problems(workshop)] == [

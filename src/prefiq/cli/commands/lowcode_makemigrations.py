@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prefiq.cli.errors import NotWritable, UnknownModule
+from prefiq.cli.pairs import pairs_of
 from prefiq.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -27,11 +28,25 @@ __all__ = ["command"]
     multiple=True,
     help="A field or model that has a new name: Project.code=key, Task=Job; may be repeated.",
 )
+@click.option(
+    "--fill",
+    "fills",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    help="What rows that exist get in a required field without default: Project.code=?; may be repeated.",
+)
 @click.option("--name", default="", help="Name of the migration; made from what it does where left out.")
 @click.option("--split", is_flag=True, help="Write what the previous release can live with apart.")
 @pass_session
 def command(
-    session: Session, module: str, *, check: bool, renames: tuple[str, ...], name: str, split: bool
+    session: Session,
+    module: str,
+    *,
+    check: bool,
+    renames: tuple[str, ...],
+    fills: tuple[str, ...],
+    name: str,
+    split: bool,
 ) -> None:
     """Write the migration of a changed module.
 
@@ -39,10 +54,11 @@ def command(
     goes into the module's own package, which must be an editable install or a checkout.
     """
     from prefiq.errors import Faults
-    from prefiq.migrations import check_models, make, parts_of
+    from prefiq.migrations import LikelyRenames, check_models, fills_from_texts, make, parts_of
     from prefiq.settings.nearest import nearest
 
-    pairs = _pairs(renames)
+    decide = LikelyRenames(pairs_of("--rename", renames, "OLD=NEW, such as Project.code=key"))
+    values = pairs_of("--fill", fills, "FIELD=VALUE, such as Project.code=?")
     app = session.prepared()
     listed = {part.name: part for part in parts_of(app)}
     if module not in listed:
@@ -59,10 +75,14 @@ def command(
         app.catalog,
         _folder(part),
         modules=list(listed.values()),
-        renames=pairs,
+        renames=decide,
+        fills=fills_from_texts(part.specs, values),
         name=name,
         split=split,
     )
+    for old, new in decide.likely:
+        hint = f"{old} went and {new} came; if it is the same, take back what was written and add"
+        click.echo(f"Hint: {hint} --rename {old}={new.rpartition('.')[2]}", err=True)
 
     def show() -> None:
         for file in files:
@@ -71,16 +91,6 @@ def command(
             click.echo(f"{module}: nothing changed")
 
     session.answer({"module": module, "files": [str(file) for file in files]}, show)
-
-
-def _pairs(renames: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for rename in renames:
-        old, equals, new = rename.partition("=")
-        if not (old and equals and new):
-            raise click.UsageError("Invalid value for '--rename': write OLD=NEW, such as Project.code=key.")
-        pairs[old] = new
-    return pairs
 
 
 def _folder(part: ModulePart) -> Path:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prefiq.cli.errors import OnlyInDevelopment
+from prefiq.cli.pairs import pairs_of
 from prefiq.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -19,15 +21,46 @@ __all__ = ["command"]
 @click.option("--sql", is_flag=True, help="Print the statements that would run.")
 @click.option("--check", is_flag=True, help="Fail (exit code 5) unless models, files and database agree.")
 @click.option("--status", is_flag=True, help="Show what is applied.")
+@click.option(
+    "--rename",
+    "renames",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="Development only: follow the declarations, a field or model has a new name; may be repeated.",
+)
+@click.option(
+    "--allow-loss",
+    is_flag=True,
+    help="Development only: follow the declarations, also where that drops what holds something.",
+)
 @pass_session
-def command(session: Session, *, plan: bool, sql: bool, check: bool, status: bool) -> None:
+def command(
+    session: Session,
+    *,
+    plan: bool,
+    sql: bool,
+    check: bool,
+    status: bool,
+    renames: tuple[str, ...],
+    allow_loss: bool,
+) -> None:
     """Apply the migrations of all listed modules, then the seeds.
 
     Everything is applied once and in order, and seeds run once for each tenant, so that the command can be
-    repeated.  With one of the options nothing is changed.
+    repeated.  With --plan, --sql, --check or --status nothing is changed.  With --rename or --allow-loss the
+    database follows the declarations without files, as it does when the server starts in development.
     """
-    if plan + sql + check + status > 1:
-        raise click.UsageError("--plan, --sql, --check and --status exclude each other.")
+    follow = bool(renames) or allow_loss
+    if plan + sql + check + status + follow > 1:
+        raise click.UsageError(
+            "--plan, --sql, --check, --status and --rename or --allow-loss exclude each other."
+        )
+    pairs = pairs_of("--rename", renames, "OLD=NEW, such as Project.code=key")
+    if follow and session.settings().env != "development":
+        option = "--rename" if renames else "--allow-loss"
+        raise OnlyInDevelopment(
+            f"prefiq run migrate {option}", "prefiq lowcode makemigrations writes it into a file"
+        )
     with session.booted() as app:
         if plan:
             _plan(session, app)
@@ -37,6 +70,8 @@ def command(session: Session, *, plan: bool, sql: bool, check: bool, status: boo
             _check(session, app)
         elif status:
             _status(session, app)
+        elif follow:
+            _follow(session, app, pairs, allow_loss=allow_loss)
         else:
             _migrate(session, app)
 
@@ -108,6 +143,32 @@ def _status(session: Session, app: Application) -> None:
         print_table(("module", "applied up to", "pending", "note"), table)
 
     session.answer(rows, show)
+
+
+def _follow(session: Session, app: Application, renames: dict[str, str], *, allow_loss: bool) -> None:
+    from prefiq.cli.database_state import develop, run_seeds, tenant_keys
+    from prefiq.cli.progress import progress
+
+    done = develop(app, renames, allow_loss=allow_loss)
+    with progress(session) as bar:
+        seeds = run_seeds(app, tenant_keys(app), bar)
+    data = {
+        "applied": [{"module": one.loaded.module, "name": one.loaded.label} for one in done.applied],
+        "changed": [{"module": module, "change": change} for module, change in done.changed],
+        "seeds": seeds,
+    }
+
+    def show() -> None:
+        for one in data["applied"]:
+            click.echo(f"applied {one['module']} {one['name']}")
+        for one in data["changed"]:
+            click.echo(f"{one['module']}: {one['change']}")
+        if not done:
+            click.echo("Nothing to do: the database is where the declarations are")
+        if seeds:
+            click.echo(f"{len(seeds)} seeds ran")
+
+    session.answer(data, show)
 
 
 def _migrate(session: Session, app: Application) -> None:
