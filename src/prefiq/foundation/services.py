@@ -334,7 +334,7 @@ class Services(Generic[E]):
 
     def _check_moves(self, entity: Any) -> None:
         """A state that the caller moved on the object needs the permission of an action that moves it so."""
-        for _, source, target in entity._moves:
+        for _, source, target in getattr(entity, "_moves", None) or ():
             ways = [a for a in self.spec.actions if a.to == str(target) and str(source) in a.sources]
             if ways and not any(self.context.permissions.allows(way.permission) for way in ways):
                 raise Forbidden(ways[0].permission)
