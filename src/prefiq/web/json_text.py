@@ -12,7 +12,8 @@ __all__ = ["DEPTH_LIMIT", "check_text", "scan"]
 
 DEPTH_LIMIT = 64
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and an endless string counts as one: a second try from each quote in it would cost its square.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NAMES = re.compile(rb'"[ \t\r\n]*:')
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _DIGITS = re.compile(rb"[0-9]{400}")

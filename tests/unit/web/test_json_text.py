@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from prefiq.web.errors import Malformed
@@ -67,3 +69,12 @@ def test_depth_is_checked_in_a_text_that_was_decoded():
     """A decoder without a limit of depth does not let a deep body through."""
     with pytest.raises(Malformed, match="64 levels"):
         check_text(b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", 1)
+
+
+def test_time_to_refuse_grows_with_length_alone():
+    """An endless string of escaped quotes is refused in one pass, not in one for each of its quotes."""
+    body = b"[" * 65 + b'"' + b'\\"' * 500_000
+    before = time.process_time()
+    with pytest.raises(Malformed):
+        scan(body)
+    assert time.process_time() - before < 2  # in one pass 20 ms; in one for each quote hours
