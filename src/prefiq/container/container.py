@@ -129,7 +129,8 @@ class Container:
         self._steps: Steps = Steps(self.supply.family, on=enabled() if parent is None else parent._steps.on)
         self.resolve: Resolve = _resolving(self._steps, self._answering)
         """The object bound to a contract, for a scope or for none; see ``Resolve``."""
-        self._opened: list[Resource] = []
+        self.opened: list[Resource] = []
+        """The resources that this container opened and has not closed."""
         self._native: containers.DynamicContainer | None = None
 
     def resolver(self, contract: TypeForm[T]) -> Callable[[Scope | None], T]:
@@ -219,7 +220,7 @@ class Container:
         own = [number for number in self.graph.resources() if self.supply.own(number)]
         if not own:
             return
-        opened = set(map(id, self._opened))
+        opened = set(map(id, self.opened))
         for number in self.graph.in_order(own):
             if number not in own:
                 continue
@@ -230,7 +231,7 @@ class Container:
                 provider.open()
             except PrefiqError as error:
                 raise Faults("The resources cannot be opened", [error, *self._close()]) from error.__cause__
-            self._opened.append(provider)
+            self.opened.append(provider)
 
     def close(self) -> None:
         """Close the resources in reverse order; one that fails does not keep the rest open.
@@ -244,9 +245,9 @@ class Container:
 
     def _close(self) -> list[PrefiqError]:
         failures: list[PrefiqError] = []
-        while self._opened:
+        while self.opened:
             try:
-                self._opened.pop().close()
+                self.opened.pop().close()
             except PrefiqError as error:
                 failures.append(error)
         return failures

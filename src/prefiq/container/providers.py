@@ -55,9 +55,10 @@ class Builder(Native):
     def wire(self, args: list[Any], kwargs: Mapping[str, Any], family: Family | None = None) -> None:
         """Set what the parameters are given: providers by place, then by name."""
         self.family = None
-        self.set_args(*args)  # type: ignore[attr-defined]
-        if kwargs:
-            self.set_kwargs(**kwargs)  # type: ignore[attr-defined]
+        library: Any = self
+        library.set_args(*args)
+        library.set_kwargs(**kwargs)
+        library.clear_attributes()
         self.family = family
         self.modified = False
 
@@ -183,11 +184,20 @@ class App(Builder, providers.ThreadSafeSingleton[Any]):
                     instance = self.instance = self.make(None, args, kwargs)
         return instance
 
+    @property
+    def built(self) -> bool:
+        """Whether the object exists."""
+        return self.instance is not MISSING
+
+    def put(self, instance: Any) -> None:
+        """Let this be the object; ``MISSING`` for none yet."""
+        with self.lock:
+            self.instance = instance
+        self.changed()
+
     def reset(self) -> AbstractContextManager[Any]:  # type: ignore[override]
         """Forget the object, as the library's singletons do."""
-        with self.lock:
-            self.instance = MISSING
-        self.changed()
+        self.put(MISSING)
         return super().reset()
 
 

@@ -6,14 +6,14 @@ A fork's supply lies over another: it makes what depends on what the fork replac
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dependency_injector import providers
 
 from prefiq.container.graph import Graph, Link
 from prefiq.container.native import Family, Native
-from prefiq.container.providers import LazyAsk, Many, TheScope, Value, provider_for
+from prefiq.container.providers import App, LazyAsk, Many, TheScope, Value, provider_for
 
 __all__ = ["Supply"]
 
@@ -48,6 +48,47 @@ class Supply:
         """The provider of a node here or below, or None where none was made yet."""
         found = self._providers.get(number)
         return self.parent.existing(number) if found is None and self.parent is not None else found
+
+    def singletons(self) -> Iterator[App]:
+        """The providers of objects of the application that were made so far."""
+        return (made for made in tuple(self._providers.values()) if isinstance(made, App))
+
+    def restore(self) -> list[tuple[str, str]]:
+        """Undo what was changed natively.
+
+        Returns:
+            For each provider that was left changed, the contract's name and how it was changed.
+        """
+        undone: list[tuple[str, str]] = []
+        for number, provider in tuple(self._providers.items()):
+            if not provider.modified or not self.own(number):
+                continue
+            name = self.graph.nodes[number].name
+            if provider.last_overriding is not None:
+                provider.reset_override()
+                undone.append((name, "is overridden"))
+            if self._differs(number, provider):
+                with self._lock:
+                    self._wire(number)
+                self.family.drop()
+                undone.append((name, "was given other arguments"))
+        return undone
+
+    def _differs(self, number: int, provider: Any) -> bool:
+        node = self.graph.nodes[number]
+        if provider.provides is not node.binding.provides:
+            return True
+        if not hasattr(provider, "node"):
+            return False
+        given = [*provider.args, *provider.kwargs.values()]
+        return (
+            bool(provider.attributes)
+            or len(given) != len(node.links)
+            or any(
+                link.kind == "one" and argument is not self[link.targets[0]]
+                for link, argument in zip(node.links, given, strict=True)
+            )
+        )
 
     def many(self, numbers: Iterable[int]) -> Many:
         """A provider of the list of what these nodes give."""
@@ -141,6 +182,8 @@ class Supply:
                     kwargs[link.parameter] = made
                 else:
                     args.append(made)
+            if provider.provides is not node.binding.provides:
+                provider.set_provides(node.binding.provides)
             provider.wire(args, kwargs, self.family)
         if self.parent is not None and number not in self.replaced:
             original = self.parent.existing(number)

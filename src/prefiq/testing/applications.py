@@ -9,6 +9,7 @@ from prefiq.application import Application
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
 from prefiq.sql import ConnectionManager, Tables
+from prefiq.testing.watched import WatchedApplication
 
 __all__ = ["create_tables", "make_application"]
 
@@ -43,7 +44,7 @@ def make_application(
     Raises:
         prefiq.errors.Faults: The modules do not make an application.
     """
-    app = Application.boot(Settings.for_test(folder, APPS=list(apps), **settings), modules=modules)
+    app = WatchedApplication.boot(Settings.for_test(folder, APPS=list(apps), **settings), modules=modules)
     try:
         create_tables(app)
         if app.settings.tenancy != "single":

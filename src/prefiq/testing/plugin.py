@@ -2,17 +2,23 @@
 
 ``@pytest.mark.prefiq(apps=["projects"])`` says which modules the test's application lists; the ini option
 ``prefiq_apps`` says it for a whole suite.  Every test has a database of its own.  Time stands still: the
-application's clock is the fixture ``clock``, which the test moves.
+application's clock is the fixture ``clock``, which the test moves.  With
+``@pytest.mark.prefiq(bind={IProject: ProjectMemory})`` the test gets a fork in which something else is bound.
+
+A test that leaves a scope or a fork with resources open, or a provider changed natively, is an error of that
+test, named in its report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from prefiq.testing.ledger import LEDGER, Leaked
 
 if TYPE_CHECKING:
     from prefiq.application import Application
@@ -31,8 +37,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
-        "markers", "prefiq(apps=[...], **settings): what the test's application is made of"
+        "markers",
+        "prefiq(apps=[...], bind={contract: replacement}, **settings): what the test's application is made of",
     )
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """What a fixture of a wider scope opens is no single test's leak."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with LEDGER.outliving():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember failures: what a failed test left open is no news."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Remember what outlives the test, once the fixtures that outlive it are there."""
+    del item
+    LEDGER.begin()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """After every fixture of the test has ended, nothing of it may be left."""
+    try:
+        return (yield)
+    finally:
+        left = LEDGER.end()
+        if left and not item.stash.get(FAILED, False):
+            raise Leaked(item.nodeid, tuple(left))
 
 
 @pytest.fixture
@@ -50,12 +96,14 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock) -> I
     from prefiq.testing.applications import make_application
 
     options: dict[str, Any] = {"apps": request.config.getini("prefiq_apps")}
-    for marker in request.node.iter_markers("prefiq"):
-        options = {**options, **marker.kwargs}
+    bind: dict[Any, Any] = {IClock: clock}
+    for marker in reversed(list(request.node.iter_markers("prefiq"))):  # the nearest one last, to win
+        bind |= marker.kwargs.get("bind", {})
+        options |= {name: value for name, value in marker.kwargs.items() if name != "bind"}
     with ExitStack() as stack:
         base = make_application(tmp_path, **options)
         stack.callback(base.close)
-        yield stack.enter_context(base.fork({IClock: clock}))
+        yield stack.enter_context(base.fork(bind))
 
 
 @pytest.fixture

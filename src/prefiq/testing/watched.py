@@ -1,0 +1,50 @@
+"""``WatchedApplication``: what the test kit makes; it tells the ledger of its scopes and forks."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from prefiq.application import Application
+from prefiq.contracts import Actor, Scope
+from prefiq.testing.ledger import LEDGER
+
+if TYPE_CHECKING:
+    from prefiq.application.composition import Composition
+    from prefiq.container import Container
+
+__all__ = ["WatchedApplication"]
+
+
+class WatchedApplication(Application):
+    """An application that tells the ledger of its scopes and forks."""
+
+    def __init__(self, composition: Composition, container: Container) -> None:
+        super().__init__(composition, container)
+        self.made_at = _place()
+        LEDGER.add(self)
+
+    def scope(
+        self,
+        tenant: str | None = None,
+        actor: Actor | None = None,
+        *,
+        as_system: str = "",
+        locale: str = "en",
+        deadline: datetime | None = None,
+        request_id: str = "",
+    ) -> Scope:
+        """As ``Application.scope``."""
+        scope = super().scope(
+            tenant, actor, as_system=as_system, locale=locale, deadline=deadline, request_id=request_id
+        )
+        LEDGER.opened(scope, _place())
+        return scope
+
+
+def _place() -> str:
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "prefiq":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
