@@ -82,21 +82,23 @@ def without_app(text: str, place: int) -> str:
     before = tomllib.loads(text).get("apps", [])
     if found is None or not 0 <= place < len(found.elements) or len(found.elements) != len(before):
         raise CannotEdit(FILE_NAME)
+    after = [*before[:place], *before[place + 1 :]]
     start, end = found.elements[place]
-    comma = re.compile(r"[ \t]*,").match(text, end)
-    if comma:
-        end = comma.end()
-    elif place:
-        # The last one without a comma behind it: the comma before it goes too, comments between stay.
-        last = found.elements[place - 1][1]
-        at = text.index(",", last)
-        text_before = text[:at] + text[at + 1 :]
-        start, end = start - 1, end - 1
-        line = text_before.rfind("\n", 0, start) + 1
-        if text_before[line:start].strip():  # nothing of its own line is left before it
-            start = len(text_before[:start].rstrip(" \t"))
-        return _checked(text, _cut(text_before, start, end), [*before[:place], *before[place + 1 :]])
-    return _checked(text, _cut(text, start, end), [*before[:place], *before[place + 1 :]])
+    comma = found.commas[place]
+    if comma is not None and not text[end:comma].strip(" \t"):
+        return _checked(text, _cut(text, start, comma + 1), after)
+    if comma is None and place:
+        comma = found.commas[place - 1]  # of the last one, the comma before it goes
+    if comma is not None:  # comments may stand between the two, and stay
+        text_without = text[:comma] + text[comma + 1 :]
+        shift = int(comma < start)
+        start, end = start - shift, end - shift
+    else:
+        text_without = text
+    line = text_without.rfind("\n", 0, start) + 1
+    if text_without[line:start].strip():  # nothing of its own line is left before it
+        start = len(text_without[:start].rstrip(" \t"))
+    return _checked(text, _cut(text_without, start, end), after)
 
 
 def write(path: Path, text: str) -> None:
@@ -118,31 +120,31 @@ def write(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Array:
-    """Where the list stands: its brackets, and its elements."""
+    """Where the list stands: its brackets, its elements, and the comma behind each."""
 
     start: int
     end: int
     elements: tuple[tuple[int, int], ...]
+    commas: tuple[int | None, ...]
 
 
 def _appended(text: str, found: _Array, entry: str) -> str:
     end = found.elements[-1][1]
-    comma = re.compile(r"[ \t]*,").match(text, end)
+    comma = found.commas[-1]
     if "\n" not in text[found.start : found.end]:
-        if comma:
-            return f"{text[: comma.end()]} {entry},{text[comma.end() :]}"
+        if comma is not None:
+            return f"{text[: comma + 1]} {entry},{text[comma + 1 :]}"
         return f"{text[:end]}, {entry}{text[end:]}"
     line = text.rfind("\n", 0, found.elements[-1][0]) + 1
     before = text[line : found.elements[-1][0]]
     indent = before if not before.strip() else _INDENT
-    if not comma:
+    if comma is None:
         text = f"{text[:end]},{text[end:]}"
-        comma = re.compile(",").match(text, end)
-    assert comma is not None
-    rest = re.compile(r"[ \t]*(?:#[^\n]*)?").match(
-        text, comma.end()
-    )  # what is said of the last one stays beside it
-    at = rest.end() if rest and text[rest.end() : rest.end() + 1] in {"\n", "\r"} else comma.end()
+        comma = end
+    at = comma + 1
+    rest = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\r?\n)").match(text, at)
+    if rest:  # what is said of the last one stays beside it
+        at = rest.end()
     return f"{text[:at]}\n{indent}{entry},{text[at:]}"
 
 
@@ -199,6 +201,7 @@ def _array(text: str) -> _Array | None:
 
 def _elements(text: str, start: int) -> _Array:
     elements: list[tuple[int, int]] = []
+    commas: list[int | None] = []
     first = -1
     last = start
     depth = 1
@@ -208,9 +211,10 @@ def _elements(text: str, start: int) -> _Array:
         between = depth == 0 or (depth == 1 and word == ",")
         if between and first >= 0:
             elements.append((first, last))
+            commas.append(at if depth == 1 else None)
             first = -1
         if depth == 0:
-            return _Array(start, at, tuple(elements))
+            return _Array(start, at, tuple(elements), tuple(commas))
         if not between:
             first = at if first < 0 else first
             last = end
