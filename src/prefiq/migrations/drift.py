@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import sqlalchemy as sa
 
+from prefiq.migrations import history
 from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.errors import SchemaDrift
 from prefiq.migrations.snapshot import Schema
@@ -21,17 +23,27 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
 
     Args:
         connection: The database.
-        schema: What should be there, ``plan(…).present``; tables of others are not looked at.
+        schema: What should be there, ``plan(…).present``; tables of others are not looked at, nor what modules
+            that are no longer listed have added to these.
     """
     renderer = renderer_for(connection.dialect.name)
+    known = {row.module for row in history.read(connection)} | history.development(connection).keys()
+    gone = sorted(known - {model.module for model in schema})
     found: list[SchemaDrift] = []
     for table, expected in renderer.expected(schema).items():
         actual = renderer.fingerprint(connection, table)
         if not actual:
             found.append(SchemaDrift(table, ["it is missing"]))
-        elif differences := _differences(expected, actual):
+        elif differences := _differences(expected, _without(gone, actual)):
             found.append(SchemaDrift(table, differences))
     return found
+
+
+def _without(modules: list[str], actual: Mapping[str, str]) -> dict[str, str]:
+    if not modules:
+        return dict(actual)
+    theirs = re.compile(rf"(?:^column |_|, )x_(?:{'|'.join(map(re.escape, modules))})_")
+    return {part: found for part, found in actual.items() if not theirs.search(part)}
 
 
 def _differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

@@ -231,6 +231,7 @@ def _requires(
     """Migrations of other modules that made what the operations refer to."""
     parts = {part.name: part for part in modules}
     known = {field.ref.model for model in before for field in model.fields if field.ref is not None}
+    known |= {model.extends for model in before}
     requires: dict[str, int] = {}
     faults: list[PrefiqError] = []
     for model in sorted({target for operation in operations for target in _targets(operation)} - known):
@@ -250,13 +251,18 @@ def _requires(
 
 
 def _targets(operation: Operation) -> set[str]:
+    """Models of any module that an operation needs to be there."""
     fields: tuple[FieldState, ...] = ()
+    extended: set[str] = set()
     match operation:
         case CreateModel():
             fields = operation.fields
         case AddField() | AlterField():
             fields = (operation.field,)
-    return {field.ref.model for field in fields if field.ref is not None}
+            extended = {operation.model} if "." in operation.model else set()
+        case RenameModel(_, new) if "." in new:
+            extended = {new}
+    return {field.ref.model for field in fields if field.ref is not None} | extended
 
 
 def _makes(loaded: LoadedMigration, model: str) -> bool:

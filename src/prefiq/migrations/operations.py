@@ -1,6 +1,7 @@
 """What a migration is made of: each operation leads from one schema to the next.
 
-An operation names models of its own module; it knows what it changes and whether the code before it can
+An operation names models of its own module, or ``"projects.Project"`` where it changes what the module adds to
+another's table (``prefiq.Extension``); it knows what it changes and whether the code before it can
 still run afterwards.  How it is said to a database is the business of ``dialects/``.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from prefiq.lowcode.field import MISSING
+from prefiq.lowcode.model_spec import snake
 from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, Schema, StateKind
 
@@ -64,6 +66,13 @@ class Operation:
         if model is None:
             raise BadOperation(self.title, f"there is no model {name}")
         return model
+
+    def _opened(self, schema: Schema, module: str, name: str) -> tuple[Schema, ModelState]:
+        """Schema and model to add to; a part of another's table begins with its first column."""
+        if "." in name and schema.get(f"{module}.{name}") is None:
+            part = ModelState(module, name, _table_of(schema, name), ())
+            return schema.plus([part]), part
+        return schema, self._model(schema, module, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,8 @@ class DropModel(Operation):
 
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
         dropped = self._model(schema, module, self.model)
+        # What other modules had added is gone with the table.
+        schema = Schema(tuple(model for model in schema if model.extends != dropped.qualified))
         for model in schema:
             for field in model.fields:
                 if (
@@ -157,8 +168,12 @@ class AddField(Operation):
         return f"add field {self.model}.{self.field.name}"
 
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
-        model = self._model(schema, module, self.model)
+        schema, model = self._opened(schema, module, self.model)
         _check_field(self, self.field)
+        if model.extends and not (self.field.nullable and self.field.name.startswith(f"x_{module}_")):
+            raise BadOperation(
+                self.title, f"what a module adds to another's table is called x_{module}_… and may be NULL"
+            )
         if model.field(self.field.name) is not None:
             raise BadOperation(self.title, "it is there already")
         return schema.with_model(dataclasses.replace(model, fields=(*model.fields, self.field)))
@@ -194,6 +209,8 @@ class DropField(Operation):
             if self.field in index.fields:
                 raise BadOperation(self.title, f"the index {index.name} needs it")
         kept = tuple(field for field in model.fields if field.name != self.field)
+        if model.extends and not kept:
+            return schema.minus(model.qualified)
         return schema.with_model(dataclasses.replace(model, fields=kept))
 
 
@@ -277,6 +294,9 @@ class RenameField(Operation):
 class RenameModel(Operation):
     """Give a model and its table other names.
 
+    With qualified names it follows another module, which renamed a model that this one adds to: nothing is left
+    to be done to the table.
+
     Args:
         old: Its name.
         new: Its new name.
@@ -292,6 +312,8 @@ class RenameModel(Operation):
         return f"rename model {self.old} to {self.new}"
 
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
+        if "." in self.old:
+            return self._follow(schema, module)
         model = self._model(schema, module, self.old)
         if schema.get(f"{module}.{self.new}") is not None:
             raise BadOperation(self.title, f"there is a model {self.new} already")
@@ -300,6 +322,18 @@ class RenameModel(Operation):
         renamed = dataclasses.replace(model, name=self.new, table=self.table)
         changed = schema.with_model(renamed, in_place_of=model.qualified)
         return Schema(tuple(_refer_to(other, model.qualified, renamed) for other in changed))
+
+    def contracts(self, schema: Schema, module: str) -> bool:  # noqa: D102
+        del schema, module
+        return "." not in self.old
+
+    def _follow(self, schema: Schema, module: str) -> Schema:
+        part = schema.get(f"{module}.{self.old}")
+        if part is None:  # where all modules are played, the part went along with its table
+            self._model(schema, module, self.new)
+            return schema
+        followed = dataclasses.replace(part, name=self.new, table=self.table)
+        return schema.with_model(followed, in_place_of=part.qualified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +451,13 @@ def narrows(old: FieldState, new: FieldState) -> bool:
     return new.ref is not None and old.ref != new.ref
 
 
+def _table_of(schema: Schema, name: str) -> str:
+    """Name of another module's table, also where that module's migrations are not played."""
+    owner = schema.get(name)
+    module, _, model = name.partition(".")
+    return owner.table if owner is not None else f"{module}_{snake(model)}"
+
+
 def _field(operation: Operation, model: ModelState, name: str) -> FieldState:
     field = model.field(name)
     if field is None:
@@ -433,6 +474,8 @@ def _check_field(operation: Operation, field: FieldState) -> None:
 
 def _check_index(operation: Operation, model: ModelState, index: IndexState) -> None:
     for name in index.fields:
+        if model.extends and name == "tenant_id":  # the base's
+            continue
         if model.field(name) is None:
             raise BadOperation(operation.title, f"{model.name} has no field {name}")
 
@@ -446,6 +489,8 @@ def _refer_to(model: ModelState, old: str, target: ModelState) -> ModelState:
         else field
         for field in model.fields
     )
+    if model.extends == old:
+        model = dataclasses.replace(model, name=target.qualified, table=target.table)
     return model if fields == model.fields else dataclasses.replace(model, fields=fields)
 
 

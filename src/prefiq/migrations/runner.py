@@ -140,12 +140,12 @@ def apply(
     return done
 
 
-def status(modules: Sequence[ModulePart], connection: sa.Connection) -> list[ModuleStatus]:
+def status(modules: Sequence[ModulePart], connection: sa.Connection | None) -> list[ModuleStatus]:
     """Where each listed module stands, and what is left of modules that are not listed.
 
     Args:
         modules: The listed modules, in their order.
-        connection: The database.
+        connection: The database; None for one that is yet to be made.
 
     Raises:
         Faults: Everything that is wrong with the files, or with what the database has.
@@ -170,8 +170,8 @@ def status(modules: Sequence[ModulePart], connection: sa.Connection) -> list[Mod
     return [*listed, *gone]
 
 
-def check(modules: Sequence[ModulePart], connection: sa.Connection) -> None:
-    """Go on only if everything is applied.
+def check(modules: Sequence[ModulePart], connection: sa.Connection | None) -> None:
+    """Go on only if everything is applied; takes the same as ``status``.
 
     Raises:
         Faults: One ``Unapplied`` for each module, or what is wrong with the files.
@@ -210,6 +210,8 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
             if step.title != title:
                 title = step.title
                 lines.append(f"-- {title}")
+                if plan.orphans and isinstance(step, Sql) and step.moves:
+                    lines.append("-- (keeps no columns of modules that are not listed; `run migrate` does)")
             match step:
                 case Sql(text):
                     lines.append(f"{text};")
@@ -244,7 +246,7 @@ def run_changes(
     """
     moved = False
     try:
-        steps = renderer.render(changes, module, now)
+        steps = renderer.render(changes, module, now, renderer.strays(connection, changes, module))
     except BadOperation as fault:
         fault.where = f"module {module}, {name}"
         raise

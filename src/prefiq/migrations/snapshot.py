@@ -81,11 +81,11 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """One table.
+    """One table, or what one module adds to the table of another's model.
 
     Args:
         module: Name of the module that owns it.
-        name: Name of the model.
+        name: Name of the model; the qualified name of another module's for a part of that one's table.
         table: Name of the table.
         fields: Columns; their order is that of ``CREATE TABLE`` and means nothing afterwards.
         indexes: Indexes.
@@ -103,6 +103,11 @@ class ModelState:
     def qualified(self) -> str:
         """``"projects.Project"``."""
         return f"{self.module}.{self.name}"
+
+    @property
+    def extends(self) -> str:
+        """``"projects.Project"`` where it is a part of that model's table, or empty."""
+        return self.name if "." in self.name else ""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -129,7 +134,7 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The tables of all modules at one point.
+    """The tables of all modules at one point, and what modules add to each other's.
 
     Args:
         models: In the order in which they were made.
@@ -143,6 +148,31 @@ class Schema:
     def get(self, qualified: str) -> ModelState | None:
         """The model with this name, or None."""
         return next((model for model in self.models if model.qualified == qualified), None)
+
+    def table(self, module: str, name: str) -> ModelState | None:
+        """The whole table of a model, with the parts of all modules, or None.
+
+        Args:
+            module: The module that speaks.
+            name: ``"Project"`` of that module, or ``"projects.Project"``.
+        """
+        owner = self.get(name if "." in name else f"{module}.{name}")
+        return None if owner is None else self._whole(owner)
+
+    @property
+    def tables(self) -> tuple[ModelState, ...]:
+        """Every whole table; parts of tables that are not there are left out."""
+        return tuple(self._whole(model) for model in self.models if not model.extends)
+
+    def _whole(self, owner: ModelState) -> ModelState:
+        parts = [model for model in self.models if model.extends == owner.qualified]
+        if not parts:
+            return owner
+        return dataclasses.replace(
+            owner,
+            fields=(*owner.fields, *(field for part in parts for field in part.fields)),
+            indexes=(*owner.indexes, *(index for part in parts for index in part.indexes)),
+        )
 
     def of_module(self, module: str) -> Schema:
         """The part that a module owns."""

@@ -5,14 +5,16 @@ Column types come from ``prefiq.sql.types`` on both ways, so that a migrated tab
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from prefiq.lowcode import Catalog, Kind
+from prefiq.lowcode import Catalog, Kind, ModelSpec
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema, StateKind
-from prefiq.sql.tables import Tables
+from prefiq.sql.tables import EXTENSION, Tables
 from prefiq.sql.types import FieldType
 
 __all__ = ["schema_of", "table_of", "tables_of", "type_of"]
@@ -37,15 +39,16 @@ def schema_of(declared: Tables | Catalog) -> Schema:
         spec = tables.spec_of(table.name)
         if spec is not None:
             models.append(_model(table, spec.module, spec.name, tables))
+            models.extend(_parts(table, spec, tables))
     return Schema(tuple(models))
 
 
 def tables_of(schema: Schema) -> dict[str, sa.Table]:
     """SQLAlchemy's tables of a schema, by name; references between them are constraints."""
     metadata = sa.MetaData()
-    for model in schema:
+    for model in schema.tables:
         table_of(model, metadata)
-    for model in schema:
+    for model in schema.tables:
         for field in model.fields:
             # A module that is no longer listed is not part of the schema; its table is still there.
             if field.ref is not None and field.ref.table not in metadata.tables:
@@ -100,7 +103,15 @@ def _stand_in(ref: RefState, metadata: sa.MetaData) -> None:
     sa.Table(ref.table, metadata, *columns)
 
 
-def _model(table: sa.Table, module: str, name: str, tables: Tables) -> ModelState:
+def _parts(table: sa.Table, spec: ModelSpec, tables: Tables) -> Iterator[ModelState]:
+    """What extensions add to a table, each part owned by its module."""
+    for module in dict.fromkeys(c.info[EXTENSION] for c in table.columns if EXTENSION in c.info):
+        part = _model(table, module, spec.qualified, tables, extension=module)
+        # Whether the table is shared is the base's to say.
+        yield dataclasses.replace(part, shared=False)
+
+
+def _model(table: sa.Table, module: str, name: str, tables: Tables, *, extension: str = "") -> ModelState:
     references = {
         constraint.columns.keys()[-1]: _reference(constraint, tables)
         for constraint in table.foreign_key_constraints
@@ -109,7 +120,11 @@ def _model(table: sa.Table, module: str, name: str, tables: Tables) -> ModelStat
         module,
         name,
         table.name,
-        tuple(_field(column, references.get(column.name)) for column in table.columns),
+        tuple(
+            _field(column, references.get(column.name))
+            for column in table.columns
+            if column.info.get(EXTENSION, "") == extension
+        ),
         tuple(
             sorted(
                 (
@@ -117,6 +132,7 @@ def _model(table: sa.Table, module: str, name: str, tables: Tables) -> ModelStat
                         str(index.name), tuple(column.name for column in index.columns), bool(index.unique)
                     )
                     for index in table.indexes
+                    if index.info.get(EXTENSION, "") == extension
                 ),
                 key=lambda index: index.name,
             )

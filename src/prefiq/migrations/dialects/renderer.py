@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,7 +20,25 @@ from prefiq.migrations.snapshot import FieldState, Schema
 from prefiq.migrations.steps import Step
 from prefiq.migrations.tables import type_of
 
-__all__ = ["Renderer", "literal", "value_literal"]
+__all__ = ["NO_STRAYS", "Renderer", "Strays", "literal", "value_literal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Strays:
+    """What stands in a table and belongs to a module that is not listed, in the engine's words.
+
+    Args:
+        columns: Name → definition without the name.
+        references: Table constraints.
+        indexes: Statements that make them.
+    """
+
+    columns: Mapping[str, str]
+    references: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+
+
+NO_STRAYS: Mapping[str, Strays] = MappingProxyType({})
 
 
 class Renderer(Protocol):
@@ -30,17 +50,30 @@ class Renderer(Protocol):
     dialect: sa.Dialect
     """SQLAlchemy's, for text."""
 
-    def render(self, changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
+    def render(
+        self,
+        changes: Sequence[Change],
+        module: str,
+        now: datetime,
+        strays: Mapping[str, Strays] = NO_STRAYS,
+    ) -> list[Step]:
         """The steps of operations.
 
         Args:
             changes: Operations and the schemas around them, one after the other.
             module: The module whose migration it is.
             now: Aware UTC time for ``fill=now``.
+            strays: What ``strays`` found.
 
         Raises:
             BadOperation: A value for rows is none of its field.
         """
+        ...
+
+    def strays(
+        self, connection: sa.Connection, changes: Sequence[Change], module: str
+    ) -> Mapping[str, Strays]:
+        """What modules that are not listed have added to tables whose columns change; it stays."""
         ...
 
     def in_transaction(self, connection: sa.Connection) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
@@ -17,8 +17,9 @@ from typing import cast
 import sqlalchemy as sa
 
 from prefiq.migrations.dialects.ddl import create_table, indexes_of, said
-from prefiq.migrations.dialects.sqlite_catalog import fingerprint
-from prefiq.migrations.dialects.sqlite_fields import DIALECT, change_fields, column_of, quoted
+from prefiq.migrations.dialects.renderer import NO_STRAYS, Strays
+from prefiq.migrations.dialects.sqlite_catalog import fingerprint, strays_in
+from prefiq.migrations.dialects.sqlite_fields import DIALECT, change_fields, column_of, quoted, table_in
 from prefiq.migrations.errors import MigrationLocked
 from prefiq.migrations.graph import Change
 from prefiq.migrations.operations import (
@@ -46,19 +47,44 @@ class SqliteRenderer:
     opening: tuple[str, ...] = ("PRAGMA foreign_keys = OFF", "BEGIN IMMEDIATE")
     dialect: sa.Dialect = DIALECT
 
-    def render(self, changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
+    def render(
+        self,
+        changes: Sequence[Change],
+        module: str,
+        now: datetime,
+        strays: Mapping[str, Strays] = NO_STRAYS,
+    ) -> list[Step]:
         """The steps of operations; changes of several columns of one table build it anew once."""
         steps: list[Step] = []
         waiting: list[Change] = []
         for change in changes:
             if waiting and not _joins(change, waiting):
-                steps += change_fields(waiting, module, now)
+                steps += change_fields(waiting, module, now, strays)
                 waiting = []
             if column_of(change.operation) is not None:
                 waiting.append(change)
             else:
                 steps += _steps(change, module)
-        return [*steps, *change_fields(waiting, module, now)] if waiting else steps
+        return [*steps, *change_fields(waiting, module, now, strays)] if waiting else steps
+
+    def strays(
+        self, connection: sa.Connection, changes: Sequence[Change], module: str
+    ) -> Mapping[str, Strays]:
+        """Columns ``x_…`` that the schema does not know, with their references and indexes."""
+        cursor = connection.connection.cursor()
+        try:
+            found: dict[str, Strays] = {}
+            for change in changes:
+                column = column_of(change.operation)
+                model = None if column is None else change.before.table(module, column[0])
+                if model is not None and model.table not in found:
+                    known = {field.name for field in model.fields}
+                    strays = strays_in(cast("sqlite3.Cursor", cursor), model.table, known, quoted)
+                    if strays is not None:
+                        found[model.table] = strays
+            return found
+        finally:
+            cursor.close()
 
     @contextmanager
     def transaction(
@@ -117,11 +143,11 @@ class SqliteRenderer:
         """What a database in memory says of the tables of a schema."""
         scratch = sqlite3.connect(":memory:")
         try:
-            for model in schema:
+            for model in schema.tables:
                 for text in create_table(DIALECT, model):
                     scratch.execute(text)
             cursor = scratch.cursor()
-            return {model.table: fingerprint(cursor, model.table) for model in schema}
+            return {model.table: fingerprint(cursor, model.table) for model in schema.tables}
         finally:
             scratch.close()
 
@@ -137,9 +163,7 @@ def _steps(change: Change, module: str) -> list[Step]:
     operation, title = change.operation, change.operation.title
 
     def model(schema: Schema, name: str) -> ModelState:
-        found = schema.get(f"{module}.{name}")
-        assert found is not None, "the operation was played before"
-        return found
+        return table_in(schema, module, name, title)
 
     match operation:
         case CreateModel(name):
@@ -149,6 +173,8 @@ def _steps(change: Change, module: str) -> list[Step]:
         case RenameField(name, old, new):
             table = quoted(model(change.before, name).table)
             return [Sql(f"ALTER TABLE {table} RENAME COLUMN {quoted(old)} TO {quoted(new)}", title)]
+        case RenameModel(old, _) if "." in old:
+            return []  # the module that owns the table has renamed it
         case RenameModel(old, new):
             names = model(change.before, old).table, model(change.after, new).table
             return [Sql(text, title) for text in said(DIALECT, lambda impl: impl.rename_table(*names))]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["fingerprint"]
+from prefiq.migrations.dialects.renderer import Strays
+
+__all__ = ["fingerprint", "strays_in"]
 
 _CLAUSES = re.compile(
     r"\b(CHECK\s*\(|COLLATE\s+\w+|GENERATED\s+ALWAYS|AUTOINCREMENT|WITHOUT\s+ROWID|STRICT\b|ON\s+CONFLICT\s+\w+)",
@@ -78,6 +81,43 @@ def _references(cursor: sqlite3.Cursor, table: str) -> dict[str, str]:
             f"to {target} ({theirs}) on delete {on_delete} on update {on_update}".lower()
         )
     return parts
+
+
+def strays_in(
+    cursor: sqlite3.Cursor, table: str, known: Collection[str], quoted: Callable[[str], str]
+) -> Strays | None:
+    """What modules that are not listed have added to a table, or None.
+
+    Args:
+        cursor: Of any connection.
+        table: Its name.
+        known: The columns that listed modules know.
+        quoted: Quotes a name where that is necessary.
+    """
+    columns = {
+        name: type_
+        for _, name, type_, *_ in _pragma(cursor, "table_xinfo", table)
+        if name.startswith("x_") and name not in known
+    }
+    if not columns:
+        return None
+    keys: dict[int, list[tuple[Any, ...]]] = {}
+    for row in _pragma(cursor, "foreign_key_list", table):
+        keys.setdefault(row[0], []).append(row)
+    references = []
+    for rows in keys.values():
+        if any(row[3] in columns for row in rows):
+            own, theirs = (", ".join(quoted(row[place]) for row in rows) for place in (3, 4))
+            references.append(
+                f"FOREIGN KEY({own}) REFERENCES {quoted(rows[0][2])} ({theirs}) ON DELETE {rows[0][6]}"
+            )
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+    made = [
+        text
+        for name, text in cursor.execute(indexes, (table,)).fetchall()
+        if any(column in columns for _, _, column, *_ in _pragma(cursor, "index_xinfo", name))
+    ]
+    return Strays(columns, tuple(references), tuple(made))
 
 
 def _pragma(cursor: sqlite3.Cursor, name: str, table: str) -> list[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 # ruff: noqa: S608  statements are made of quoted names and of literals with doubled quotes
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,15 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from prefiq.lowcode.field import MISSING
 from prefiq.migrations.dialects.ddl import create_table, indexes_of, said
-from prefiq.migrations.dialects.renderer import value_literal
+from prefiq.migrations.dialects.renderer import NO_STRAYS, Strays, value_literal
 from prefiq.migrations.dialects.sqlite_fit import asks, conversion
+from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.graph import Change
 from prefiq.migrations.operations import AddField, AlterField, DropField, Operation
-from prefiq.migrations.snapshot import FieldState, ModelState
+from prefiq.migrations.snapshot import FieldState, ModelState, Schema
 from prefiq.migrations.steps import Ask, Sql, Step
 
-__all__ = ["DIALECT", "change_fields", "column_of", "quoted"]
+__all__ = ["DIALECT", "change_fields", "column_of", "quoted", "table_in"]
 
 DIALECT = SQLiteDialect_pysqlite()
 
@@ -56,13 +57,16 @@ def column_of(operation: Operation) -> tuple[str, str] | None:
     return None
 
 
-def change_fields(changes: Sequence[Change], module: str, now: datetime) -> list[Step]:
+def change_fields(
+    changes: Sequence[Change], module: str, now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
+) -> list[Step]:
     """The steps of changes of different columns of one model.
 
     Args:
         changes: One after the other, without anything in between.
         module: The module whose migration it is.
         now: Aware UTC time for ``fill=now``.
+        strays: By table, what modules that are not listed have added; it is kept.
     """
     parts = [_part(change, module, now) for change in changes]
     questions = [question for part in parts for question in part.asks]
@@ -70,14 +74,25 @@ def change_fields(changes: Sequence[Change], module: str, now: datetime) -> list
         return [*questions, *(step for part in parts for step in part.said or ())]
     values = {column: value for part in parts for column, value in part.values.items()}
     title = " and ".join(part.title for part in parts)
-    return [*questions, *_rebuild(_model(changes[-1], module, after=True), values, title)]
+    after = _model(changes[-1], module, after=True)
+    return [*questions, *_rebuild(after, values, title, strays.get(after.table, NOTHING))]
 
 
 def _model(change: Change, module: str, *, after: bool) -> ModelState:
     column = column_of(change.operation)
     assert column is not None, "only changes of columns come here"
-    found = (change.after if after else change.before).get(f"{module}.{column[0]}")
-    assert found is not None, "the operation was played before"
+    return table_in(change.after if after else change.before, module, column[0], change.operation.title)
+
+
+def table_in(schema: Schema, module: str, name: str, title: str) -> ModelState:
+    """The whole table of a model at one point.
+
+    Raises:
+        BadOperation: It is another module's, and not there yet.
+    """
+    found = schema.table(module, name)
+    if found is None:
+        raise BadOperation(title, f"{name} is not there yet: name the migration that makes it in requires")
     return found
 
 
@@ -124,25 +139,33 @@ def _alter(before: ModelState, after: ModelState, state: FieldState, value: str 
     return part
 
 
-def _rebuild(after: ModelState, values: dict[str, str], title: str) -> list[Step]:
+NOTHING = Strays({})
+
+
+def _rebuild(after: ModelState, values: dict[str, str], title: str, strays: Strays) -> list[Step]:
     """The table anew, with its rows.
 
     Args:
         after: As it shall be, under the name that it has.
         values: Column → SQL for its value; every other column keeps its value.
         title: For people.
+        strays: What stands in the table beside it, and stays.
     """
     table, temporary = quoted(after.table), quoted(f"prefiq_new_{after.table}")
     create, *indexes = create_table(DIALECT, after)
     head = f"CREATE TABLE {table} "
     assert create.startswith(head), "the compiler begins with the table's name"
-    columns = ", ".join(quoted(state.name) for state in after.fields)
-    expressions = ", ".join(values.get(state.name, quoted(state.name)) for state in after.fields)
+    kept = [quoted(name) for name in strays.columns]
+    columns = ", ".join([*(quoted(state.name) for state in after.fields), *kept])
+    expressions = ", ".join([*(values.get(f.name, quoted(f.name)) for f in after.fields), *kept])
+    definitions = [f"{quoted(name)} {definition}, " for name, definition in strays.columns.items()]
+    body = create.removeprefix(head).strip().removeprefix("(").removesuffix(")")
     texts = [
-        f"CREATE TABLE {temporary} {create.removeprefix(head)}",
+        f"CREATE TABLE {temporary} ({''.join(definitions)}{body}{''.join(f', {r}' for r in strays.references)})",
         f"INSERT INTO {temporary} ({columns}) SELECT {expressions} FROM {table}",
         f"DROP TABLE {table}",
         f"ALTER TABLE {temporary} RENAME TO {table}",
         *indexes,
+        *strays.indexes,
     ]
     return [Sql(text, title, moves=True) for text in texts]
