@@ -49,6 +49,19 @@ def test_migrate_check_notices_what_waits(within, application: Path) -> None:
         assert "PFQ618" in result.output
 
 
+@pytest.mark.parametrize("command", [("run", "migrate", "--check"), ("run", "sanity")])
+def test_database_that_is_not_made_yet_is_behind(run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """It has none of the migrations (exit code 5), and is told to be missing; looking does not make it."""
+    run("new", "demo", "--apps", "projects")
+    result = run("-C", "demo", *command)
+    assert result.exit_code == 5, result.output
+    assert "PFQ403" in result.output
+    assert "0001_initial" in result.output
+    assert not (tmp_path / "demo/demo.db").exists()
+    nowhere = run("-C", "demo", *command, env={"DB_NAME": str(tmp_path / "nowhere/some.db")})
+    assert nowhere.exit_code == 3
+
+
 def test_migrate_options_exclude_each_other(within) -> None:
     """Two of the looking options are a mistake."""
     assert within("run", "migrate", "--plan", "--sql").exit_code == 2

@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from prefiq.errors import Faults, PrefiqError
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
@@ -74,13 +76,26 @@ def ping(app: Application) -> None:
 def check_at_head(app: Application) -> None:
     """Go on only if the database has every migration; it is not changed.
 
+    One that is yet to be made has none, which is told as such.
+
     Raises:
         prefiq.errors.PrefiqError: It has not, or it cannot be reached.
     """
     from prefiq.migrations import check, parts_of
+    from prefiq.sql.errors import DatabaseMissing
 
-    with _looking(app) as connection:
-        check(parts_of(app), connection)
+    try:
+        with _looking(app) as connection:
+            check(parts_of(app), connection)
+    except DatabaseMissing as missing:
+        path = app.settings.database.path
+        if path is None or not path.parent.is_dir():
+            raise
+        try:
+            check(parts_of(app), None)
+        except Faults as behind:
+            faults = [error for error in behind.exceptions if isinstance(error, PrefiqError)]
+            raise Faults(behind.message, [missing, *faults]) from missing
 
 
 def check_files(app: Application) -> None:
@@ -89,7 +104,6 @@ def check_files(app: Application) -> None:
     Raises:
         prefiq.errors.Faults: ``ModelChanged`` and the like.
     """
-    from prefiq.errors import Faults
     from prefiq.migrations import check_models, parts_of
 
     faults = check_models(parts_of(app), app.catalog)
@@ -205,7 +219,6 @@ def run_seeds(
     Raises:
         prefiq.errors.Faults: Some failed; the others ran.
     """
-    from prefiq.errors import Faults, PrefiqError
     from prefiq.migrations import run_seeds
 
     done: list[dict[str, str]] = []
