@@ -13,7 +13,7 @@ import msgspec
 
 from prefiq.container import Binder, Binding
 from prefiq.errors import PrefiqError
-from prefiq.plugins.discovery import LoadedModule
+from prefiq.plugins.discovery import LoadedModule, is_settings
 from prefiq.plugins.errors import AppSettingWrong, ProviderMisdeclared
 
 __all__ = ["settings_binding"]
@@ -34,7 +34,7 @@ def settings_binding(
     kind: Any = module.provider.settings
     if kind is None:
         return ()
-    if not (dataclasses.is_dataclass(kind) and isinstance(kind, type) and _frozen(kind)):
+    if not is_settings(kind):  # a built-in module was not looked at before
         found = kind.__name__ if isinstance(kind, type) else type(kind).__name__
         faults.append(ProviderMisdeclared(module.name, module.package, "settings", WANTED, found))
         return ()
@@ -47,10 +47,6 @@ def settings_binding(
     to.value(kind, read)
     (binding,) = to.seal()
     return (dataclasses.replace(binding, source=f"prefiq.toml [settings.{module.name}]"),)
-
-
-def _frozen(kind: type) -> bool:
-    return bool(getattr(kind, "__dataclass_params__").frozen)  # noqa: B009  no attribute that checkers know
 
 
 def _read(module: LoadedModule, kind: type, table: Mapping[str, Any], faults: list[PrefiqError]) -> Any:

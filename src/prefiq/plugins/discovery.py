@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,11 +186,34 @@ TUPLES = ("models", "extensions", "hooks", "subscribers", "seeds", "after")
 TEXTS = ("name", "migrations")
 
 
+def _is_list(value: object) -> bool:
+    return isinstance(value, tuple | list)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def is_settings(value: object) -> bool:
+    """Whether it can be a provider's ``settings``: a class of values that nobody changes, or None."""
+    return value is None or (
+        isinstance(value, type)
+        and dataclasses.is_dataclass(value)
+        and bool(getattr(value, "__dataclass_params__").frozen)  # noqa: B009  no attribute that checkers know
+    )
+
+
+ATTRIBUTES: Mapping[str, tuple[str, Callable[[object], bool]]] = {
+    **dict.fromkeys(TUPLES, ("a tuple", _is_list)),
+    **dict.fromkeys(TEXTS, ("a text", _is_text)),
+    "settings": ("a frozen dataclass", is_settings),
+}
+
+
 def _misdeclared(module: str, package: str, provider: ProviderBase) -> list[PrefiqError]:
     """What is wrong with a provider's attributes; each may be code, as a property for example."""
     faults: list[PrefiqError] = []
-    for attribute in (*TUPLES, *TEXTS):
-        kinds = (tuple, list) if attribute in TUPLES else (str,)
+    for attribute, (wanted, fits) in ATTRIBUTES.items():
         try:
             value = getattr(provider, attribute)
         except KeyboardInterrupt:
@@ -197,9 +221,9 @@ def _misdeclared(module: str, package: str, provider: ProviderBase) -> list[Pref
         except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
             faults.append(failed(module, package, attribute, error))
             continue
-        if not isinstance(value, kinds):
-            wanted = "a tuple" if attribute in TUPLES else "a text"
-            faults.append(ProviderMisdeclared(module, package, attribute, wanted, type(value).__name__))
+        if not fits(value):
+            found = value.__name__ if isinstance(value, type) else type(value).__name__
+            faults.append(ProviderMisdeclared(module, package, attribute, wanted, found))
     return faults
 
 

@@ -56,7 +56,7 @@ def faults_of(folder: Path, *apps: str) -> list[PrefiqError]:
 RAISES = """
 raise Boom
 """
-ATTRIBUTES = ("models", "hooks", "subscribers", "seeds", "after", "name", "migrations")
+ATTRIBUTES = ("models", "hooks", "subscribers", "seeds", "after", "name", "migrations", "settings")
 METHODS = ("bind", "routes", "commands", "checks", "boot")
 ERRORS = {
     "Exception": "class Boom(Exception): pass",
