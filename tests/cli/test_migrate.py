@@ -81,6 +81,47 @@ def test_migration_of_a_module(run, shop: Path, tmp_path: Path) -> None:
     assert run("-C", "store", "run", "migrate").exit_code == 0
 
 
+MODULE = """
+from prefiq import Entity, ProviderBase, field
+
+
+class {0}(Entity):
+    name: str = field(max_length=40)
+
+
+class {0}Provider(ProviderBase):
+    models = ({0},)
+"""
+
+
+def test_modules_in_the_applications_own_folder(process, tmp_path: Path) -> None:
+    """Listed by import path: two in one package, with or without __init__.py, and one that is a single file."""
+    home = tmp_path / "home"
+    for file, name in (("demo/invoice", "Invoice"), ("demo/order", "Order"), ("notes", "Note")):
+        path = home / f"{file}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(MODULE.format(name))
+    apps = '["demo.invoice:InvoiceProvider", "demo.order:OrderProvider", "notes:NoteProvider"]'
+    (home / "prefiq.toml").write_text(f"apps = {apps}\n")
+    (home / ".env").write_text("ENV=development\n")
+    for module, place in (
+        ("invoice", "demo/invoice_migrations"),
+        ("order", "demo/order_migrations"),
+        ("notes", "notes_migrations"),
+    ):
+        made = process("lowcode", "makemigrations", module, cwd=home)
+        assert made.returncode == 0, made.stderr
+        assert (home / place / "0001_initial.py").exists(), made.stdout
+    migrated = process("run", "migrate", "--json", cwd=home)
+    assert {one["module"] for one in json.loads(migrated.stdout)["applied"]} == {
+        "prefiq",
+        "invoice",
+        "order",
+        "notes",
+    }
+    assert process("run", "migrate", "--check", cwd=home).returncode == 0
+
+
 def test_makemigrations_knows_renames(run, process, shop: Path, tmp_path: Path) -> None:
     """--rename keeps what a column holds."""
     assert run("-C", "store", "lowcode", "makemigrations", "shop").exit_code == 0

@@ -1,6 +1,6 @@
 """Finds the migrations of listed modules in their packages, wherever those are installed.
 
-A module's migrations stand in the folder ``migrations`` of its package, as ``0001_initial.py`` and so on.
+A module's migrations stand in a package beside its provider, as ``0001_initial.py`` and so on.
 They are read as resources, so that a wheel, a checkout and a zip file serve alike, and only those of the
 modules that are asked for are read.
 """

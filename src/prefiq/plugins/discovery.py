@@ -57,11 +57,20 @@ class LoadedModule:
 
     @property
     def migrations(self) -> str:
-        """Name of the package of its migrations."""
+        """Name of the package of its migrations; two modules in one package have one each.
+
+        ``migrations`` beside a provider that stands in ``__init__.py`` or ``provider.py`` of a package, and
+        ``invoice_migrations`` beside one in ``invoice.py``.
+        """
         if self.provider.migrations:
             return self.provider.migrations
-        stem, dot, _ = type(self.provider).__module__.rpartition(".")
-        return f"{stem}.migrations" if dot else "migrations"
+        name = type(self.provider).__module__
+        if hasattr(sys.modules.get(name), "__path__"):
+            return f"{name}.migrations"
+        stem, dot, last = name.rpartition(".")
+        if dot and last == "provider":
+            return f"{stem}.migrations"
+        return f"{name}_migrations"
 
 
 @dataclass(frozen=True, slots=True)

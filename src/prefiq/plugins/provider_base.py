@@ -37,7 +37,11 @@ class ProviderBase:
     settings: ClassVar[type[Any] | None] = None
     """A frozen dataclass, filled from ``[settings.<app>]`` of ``prefiq.toml`` and bound to its class."""
     migrations: ClassVar[str] = ""
-    """Package of its migrations; ``migrations`` beside the provider's module where empty."""
+    """Package of its migrations.
+
+    Where empty, ``migrations`` beside a provider in ``__init__.py`` or ``provider.py`` of a package, and
+    ``invoice_migrations`` beside one in ``invoice.py``, so that a package may hold several modules.
+    """
 
     def bind(self, to: Binder) -> None:
         """Bind what the module brings; called once at boot, when nothing can be resolved yet."""

@@ -229,12 +229,23 @@ def test_change_of_an_installed_package_is_seen(install: Install) -> None:
 
 
 def test_migrations_stand_beside_the_provider(install: Install) -> None:
-    """The package of migrations is named by the provider, or stands beside it."""
-    install("a")
+    """The package of migrations is named by the provider, or beside it; several modules of a package have one each."""
+    site = install("a")
     install(
         "b",
         "from prefiq.plugins import ProviderBase\nclass Provider(ProviderBase):\n    migrations = 'x.y'\n",
     )
     a, b = discover(["a", "b"]).modules
-    assert a.migrations == "migrations"
+    assert a.migrations == "acme_a_migrations"
     assert b.migrations == "x.y"
+    code = "from prefiq.plugins import ProviderBase\nclass P(ProviderBase):\n    pass\n"
+    (site / "acme_shop").mkdir()
+    for file in ("__init__", "provider", "invoice", "order"):
+        (site / f"acme_shop/{file}.py").write_text(code)
+    modules = discover([f"acme_shop{name}:P" for name in ("", ".provider", ".invoice", ".order")]).modules
+    assert {module.name: module.migrations for module in modules} == {
+        "acme_shop": "acme_shop.migrations",
+        "provider": "acme_shop.migrations",
+        "invoice": "acme_shop.invoice_migrations",
+        "order": "acme_shop.order_migrations",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from prefiq.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from prefiq.migrations import ModulePart
+    from prefiq.plugins.discovery import LoadedModule
 
 __all__ = ["command"]
 
@@ -64,6 +66,7 @@ def command(
     if module not in listed:
         raise UnknownModule(module, tuple(listed), nearest(module, listed))
     part = listed[module]
+    provider = next(loaded for loaded in app.host.modules if loaded.name == module)
     if check:
         faults = check_models([part], app.catalog)
         if faults:
@@ -73,7 +76,7 @@ def command(
     files = make(
         module,
         app.catalog,
-        _folder(part),
+        _folder(part, provider),
         modules=list(listed.values()),
         renames=decide,
         fills=fills_from_texts(part.specs, values),
@@ -93,13 +96,13 @@ def command(
     session.answer({"module": module, "files": [str(file) for file in files]}, show)
 
 
-def _folder(part: ModulePart) -> Path:
+def _folder(part: ModulePart, loaded: LoadedModule) -> Path:
     """Where the module's migrations stand, or shall stand."""
     parent, _, name = part.migrations.rpartition(".")
-    if not parent:
-        raise NotWritable(part.name, "its provider is in no package")
-    package = importlib.resources.files(parent)
-    if not isinstance(package, Path):
+    # Beside the provider's file; that also holds where its package is a folder without __init__.py, or none.
+    beside = parent == (sys.modules[type(loaded.provider).__module__].__package__ or "")
+    package = loaded.path if beside else importlib.resources.files(parent) if parent else None
+    if not isinstance(package, Path) or not package.is_dir():
         raise NotWritable(part.name, "its package is no folder")
     if {"site-packages", "dist-packages"} & set(package.parts):
         # What is written there is lost with the next upgrade, and would be on this machine alone.
