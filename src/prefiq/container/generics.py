@@ -32,7 +32,8 @@ def name_of(provides: Any) -> str:
     """The name of a class, function or alias; of any other object that of its type."""
     if isinstance(provides, type) or get_origin(provides) is not None:
         return label(provides)
-    return getattr(provides, "__qualname__", "").rpartition("<locals>.")[2] or type(provides).__name__
+    name = getattr(provides, "__qualname__", "")  # of a value that answers to any name, anything
+    return (name.rpartition("<locals>.")[2] if isinstance(name, str) else "") or type(provides).__name__
 
 
 def substitute(annotation: Any, known: Mapping[Any, Any]) -> Any:
