@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, NewType, Protocol, TypeVar
 
 import pytest
 from dependency_injector import containers, providers
+from dependency_injector.wiring import Provide, inject
 
 from prefiq.container import Binder, Container, Lazy, compose
 from prefiq.container.errors import MissingBinding, ResourceFailed, ResourceNotOpen
@@ -533,3 +535,90 @@ def test_native_copy_is_independent(open_scope: OpenScope) -> None:
         assert isinstance(service(), Service)
         assert service() is service()
         assert service() is not scope[Service]
+
+
+def wired_service(service: Service = Provide["shop.Service"]) -> Service:
+    """A function as the library's own users write it."""
+    return service
+
+
+def test_native_wiring_works(open_scope: OpenScope) -> None:
+    """The library's ``wire`` finds providers by ``<module>.<contract>`` and gives the current scope's objects."""
+    container = bound(shop)
+    module = types.ModuleType("wired_by_the_library")
+    function: Any = inject(wired_service)
+    module.wired_service = function  # type: ignore[attr-defined]
+    function.__module__ = module.__name__
+    container.native.wire(modules=[module])
+    try:
+        with open_scope(container) as scope:
+            assert module.wired_service() is scope[Service]
+            fake = object()
+            with container.native.shop.Service.override(fake):
+                assert module.wired_service() is fake
+    finally:
+        container.native.unwire()
+
+
+def test_module_named_like_a_part_of_the_native_container_hides_none_of_it() -> None:
+    """A module ``providers`` or ``wire`` is found by its dotted names alone."""
+    to = Binder("wire")
+    to.app(Clock)
+    native = compose(to.seal()).native
+    assert callable(native.wire)
+    assert native.providers["wire.Clock"]() is native.providers["wire.Clock"]()
+
+
+HIDDEN = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elsewhere import Hidden, Gone
+
+class Asks:
+    def __init__(self, hidden: Hidden, gone: Gone | None = None) -> None:
+        self.hidden, self.gone = hidden, gone
+
+class Needs:
+    def __init__(self, gone: Gone) -> None:
+        self.gone = gone
+"""
+
+
+def test_imports_for_type_checkers_are_found_by_name_or_given(open_scope: OpenScope) -> None:
+    """A name that exists for type checkers alone is the bound contract of that name, keeps its default, or is given."""
+    space: dict[str, Any] = {"__name__": "hidden"}
+    exec(HIDDEN, space)
+    hidden = type("Hidden", (), {})
+    container = bound(
+        lambda to: to.app(hidden),
+        lambda to: to.bind(space["Asks"]),
+        lambda to: to.bind(space["Needs"], args={"gone": hidden}),
+    )
+    scope = open_scope(container)
+    assert scope[space["Asks"]].hidden is scope[hidden]
+    assert scope[space["Asks"]].gone is None
+    assert scope[space["Needs"]].gone is scope[hidden]
+    with pytest.raises(Faults) as caught:
+        bound(lambda to: to.app(hidden), lambda to: to.bind(space["Needs"]))
+    assert "Needs(gone: Gone) cannot be read, because the name 'Gone' is not known at run time" in str(
+        caught.value
+    )
+    assert 'args={"gone": …}' in str(caught.value)
+
+
+def test_constants_are_injected_by_their_own_type(open_scope: OpenScope) -> None:
+    """A ``NewType`` tells one text or number from another."""
+
+    class Sender:
+        def __init__(self, address: Address, retries: Retries = Retries(3)) -> None:
+            self.found = (address, retries)
+
+    scope = open_scope(bound(lambda to: to.value(Address, Address("a@b.c")), lambda to: to.bind(Sender)))
+    assert scope[Sender].found == ("a@b.c", 3)
+    assert scope[Address] == "a@b.c"
+
+
+Address = NewType("Address", str)
+Retries = NewType("Retries", int)
