@@ -6,6 +6,7 @@ read again member by member and all its faults are reported, each with its JSON 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import asdict
 
 from prefiq.contracts import FieldError, ValidationFailed
-from prefiq.lowcode import FieldSpec, ModelSpec
+from prefiq.lowcode import ExtensionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.values import BadValue, check_for
 from prefiq.web.errors import Malformed
 from prefiq.web.json_text import check_text, scan
@@ -61,6 +62,7 @@ class Shape:
         name: Of the struct, for its ``repr``.
         fields: Its members.
         children: Members that hold rows, with the shape of a row.
+        objects: Members that hold an object, with its shape: what modules add to the model.
         has_id: Whether a member ``id`` names an existing row.
         partial: Whether nothing is required.
         noun: What a member is called in a message: ``"field"`` or ``"parameter"``.
@@ -71,6 +73,7 @@ class Shape:
         name: str,
         fields: tuple[FieldSpec, ...],
         children: Mapping[str, Shape] | None = None,
+        objects: Mapping[str, Shape] | None = None,
         *,
         has_id: bool = False,
         partial: bool = False,
@@ -79,15 +82,17 @@ class Shape:
         self.name = name
         self.fields = {field.name: field for field in fields}
         self.children = dict(children or {})
+        self.objects = dict(objects or {})
         self.has_id = has_id
         self.partial = partial
         self.noun = noun
         self.checks = {field.name: check_for(field) for field in fields}
         self.types = {field.name: wire_type(field) for field in fields}
-        self.names = frozenset((*self.fields, *self.children))
+        self.names = frozenset((*self.fields, *self.children, *self.objects))
         self.decimals = tuple(field.name for field in fields if field.kind == "decimal")
         members: list[Any] = [(field.name, wire_type(field), UNSET) for field in fields]
         members += [(child, list[shape.struct], UNSET) for child, shape in self.children.items()]  # type: ignore[name-defined]
+        members += [(name, shape.struct, UNSET) for name, shape in self.objects.items()]
         if has_id:
             members.append(("id", UUID, UNSET))
         self.struct: type[msgspec.Struct] = msgspec.defstruct(
@@ -134,6 +139,10 @@ class Shape:
                     count += more
                     rows.append((members.pop("id", None), members))
                 given[name] = rows
+        for name, shape in self.objects.items():
+            if name in given:
+                given[name], more = shape._members(given[name])
+                count += more
         return given, count
 
     def _explain(self, body: bytes, error: Exception) -> None:
@@ -164,6 +173,8 @@ class Shape:
                 errors += self._field_faults(name, value, prefix)
             elif name in self.children:
                 errors += self._child_faults(name, value, prefix)
+            elif name in self.objects:
+                errors += self.objects[name].faults(value, f"{prefix}{name}.")
             else:
                 message = f"is not a {self.noun} that can be given"
                 errors.append(MemberError(prefix.rstrip("."), "unknown", message, member=name))
@@ -255,7 +266,23 @@ def wire_type(field: FieldSpec) -> Any:
 def create_shape(spec: ModelSpec) -> Shape:
     """What creates an entity: every field that may be written, with rows of its children."""
     children = {child.name: create_shape(child.model) for child in spec.children}
-    return Shape(f"{spec.name}Create", tuple(f for f in spec.fields if f.writable), children)
+    fields = tuple(f for f in spec.fields if f.writable)
+    return Shape(f"{spec.name}Create", fields, children, extension_shapes(spec))
+
+
+def extension_shapes(spec: ModelSpec) -> dict[str, Shape]:
+    """The objects that extensions add to a body, by member; none of their fields has to be given."""
+    written = {extension: written_fields(extension) for extension in spec.extensions}
+    return {e.module: Shape(e.name, fields, partial=True) for e, fields in written.items() if fields}
+
+
+def written_fields(extension: ExtensionSpec) -> tuple[FieldSpec, ...]:
+    """An extension's fields that a request may set, as they are called inside its member."""
+    return tuple(
+        dataclasses.replace(field, name=field.attribute, owner=None)
+        for field in extension.fields
+        if field.writable
+    )
 
 
 def patch_shape(spec: ModelSpec) -> Shape:
@@ -266,7 +293,8 @@ def patch_shape(spec: ModelSpec) -> Shape:
         )
         for child in spec.children
     }
-    return Shape(f"{spec.name}Patch", tuple(f for f in spec.fields if f.writable), children, partial=True)
+    fields = tuple(f for f in spec.fields if f.writable)
+    return Shape(f"{spec.name}Patch", fields, children, extension_shapes(spec), partial=True)
 
 
 def parameter_shape(name: str, parameters: tuple[FieldSpec, ...]) -> Shape:
@@ -278,12 +306,20 @@ def entity_maker(spec: ModelSpec) -> Callable[[Members], Any]:
     """A function that makes a new entity of decoded members."""
     cls = spec.cls
     rows = [(child.name, child.model.cls) for child in spec.children]
+    extensions = [(extension.module, extension.cls) for extension in spec.extensions]
 
     def make(members: Members) -> Any:
         for name, row_cls in rows:
             if name in members:
                 members[name] = [row_cls(**row) for _, row in members[name]]
-        return cls(**members)
+        if not extensions:
+            return cls(**members)
+        given = [(extension, members.pop(name)) for name, extension in extensions if name in members]
+        entity = cls(**members)
+        for extension, values in given:
+            for name, value in values.items():
+                setattr(extension.on(entity), name, value)
+        return entity
 
     return make
 
@@ -291,7 +327,8 @@ def entity_maker(spec: ModelSpec) -> Callable[[Members], Any]:
 def patch_applier(spec: ModelSpec) -> Callable[[Any, Members], list[FieldError]]:
     """A function that applies decoded members to an entity (RFC 7396) and returns what does not fit."""
     rows = {child.name: child.model.cls for child in spec.children}
-    documents = frozenset(f.name for f in spec.fields if f.kind == "json")
+    documents = frozenset(f.name for f in spec.all_fields if f.kind == "json")
+    extensions = {extension.module: extension.cls for extension in spec.extensions}
 
     def apply(entity: Any, members: Members) -> list[FieldError]:
         errors: list[FieldError] = []
@@ -300,6 +337,11 @@ def patch_applier(spec: ModelSpec) -> Callable[[Any, Members], list[FieldError]]
                 setattr(entity, name, _rows(getattr(entity, name), rows[name], value, name, errors))
             elif name in documents and isinstance(value, dict):
                 setattr(entity, name, merged(getattr(entity, name), value))
+            elif name in extensions:
+                for member, given in value.items():
+                    target = extensions[name].on(entity)
+                    merge = f"{name}.{member}" in documents and isinstance(given, dict)
+                    setattr(target, member, merged(getattr(target, member), given) if merge else given)
             else:
                 setattr(entity, name, value)
         return errors

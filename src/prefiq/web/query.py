@@ -140,7 +140,7 @@ def inclusions(spec: ModelSpec, catalog: Catalog) -> dict[str, Inclusion]:
 
 def sortable_names(spec: ModelSpec) -> tuple[str, ...]:
     """What a list can be sorted by; ids are ordered by time."""
-    return (*(field.name for field in spec.fields if field.sort), "id")
+    return (*(field.name for field in spec.all_fields if field.sort), "id")
 
 
 def text_reader(spec: FieldSpec) -> Callable[[str], Any]:
@@ -210,7 +210,7 @@ class QueryReader:
         self.names = visible_names(spec)
         self.inclusions = inclusions(spec, catalog)
         self.sortable = sortable_names(spec)
-        self.searched = tuple(f.name for f in spec.fields if f.search and not f.hidden)
+        self.searched = tuple(f.name for f in spec.all_fields if f.search and not f.hidden)
         self._takes: dict[str, Take] = {
             "limit": self._limit,
             "offset": self._offset,
@@ -226,7 +226,7 @@ class QueryReader:
         self._one: dict[str, Take] = {
             n: take for n, take in self._takes.items() if n in {"fields", "include"}
         }
-        self._filters = {name: filter_ for each in (ID, *spec.fields) for name, filter_ in _filters(each)}
+        self._filters = {name: filter_ for each in (ID, *spec.all_fields) for name, filter_ in _filters(each)}
 
     def read(self, query: bytes) -> ListQuery:
         """The list that a query string asks for.
@@ -365,7 +365,7 @@ def _filters(spec: FieldSpec) -> Iterator[tuple[str, Take]]:
             _filter(spec.name, operator, read),
         )
     yield f"{spec.name}.eq", _filter(spec.name, "eq", read)
-    if spec.nullable:
+    if spec.stored.nullable:
         yield f"{spec.name}.isnull", _filter(spec.name, "isnull", _is_null)
 
 

@@ -77,7 +77,7 @@ def _model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _fields(spec: ModelSpec) -> Iterator[dict[str, Any]]:
-    for field in spec.fields:
+    for field in spec.all_fields:
         if not field.hidden:
             yield {
                 "name": field.name,

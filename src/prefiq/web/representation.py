@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from prefiq.lowcode import ModelSpec
+from prefiq.lowcode import ExtensionSpec, ModelSpec
 
 __all__ = ["Representation", "encode", "visible_names"]
 
@@ -29,10 +29,28 @@ class Page(msgspec.Struct, omit_defaults=False):
 
 
 def visible_names(spec: ModelSpec) -> tuple[str, ...]:
-    """Members of a representation, in order; hidden fields are none."""
+    """Members of a representation, in order; hidden fields are none.
+
+    What a module's extension adds is one member with the module's name.
+    """
     version = () if spec.parent else ("version",)
     fields = (field.name for field in spec.fields if not field.hidden)
-    return ("id", *version, *fields, *(child.name for child in spec.children))
+    children = (child.name for child in spec.children)
+    extensions = (e.module for e in spec.extensions if not all(field.hidden for field in e.fields))
+    return ("id", *version, *fields, *children, *extensions)
+
+
+def extension_view(extension: ExtensionSpec, hidden: frozenset[str]) -> View | None:
+    """A function from an entity to what is shown of one of its extensions; None where nothing is."""
+    shown = tuple(f for f in extension.fields if not f.hidden and not {f.name, extension.module} & hidden)
+    of: View = extension.cls.of
+    if not shown:
+        return None
+    if len(shown) == len(extension.fields):
+        return of
+    names = tuple(field.attribute for field in shown)
+    struct = msgspec.defstruct(f"{extension.name}Read", [(name, Any) for name in names])
+    return lambda entity: struct(*(getattr(of(entity), name) for name in names))
 
 
 class Representation:
@@ -45,7 +63,9 @@ class Representation:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.names = visible_names(spec)
+        self.readable = frozenset((*self.names, *(f.name for f in spec.all_fields if not f.hidden)))
         self._children: dict[str, View] = {c.name: Representation(c.model).whole for c in spec.children}
+        self._modules = frozenset(extension.module for extension in spec.extensions)
         self._views: dict[frozenset[str], View] = {}
         self.whole: View = self.without(frozenset())
 
@@ -53,13 +73,17 @@ class Representation:
         """The view that leaves out what the actor may not read."""
         view = self._views.get(hidden)
         if view is None:
-            view = self._struct_view(tuple(name for name in self.names if name not in hidden))
+            view = self._view(tuple(name for name in self.names if name not in hidden), hidden)
             if len(self._views) < MOST_VIEWS:
                 self._views[hidden] = view
         return view
 
-    def members(self, names: Sequence[str]) -> Callable[[Any], dict[str, Any]]:
+    def members(
+        self, names: Sequence[str], hidden: frozenset[str] = frozenset()
+    ) -> Callable[[Any], dict[str, Any]]:
         """A view with the named members (at least two), as a dictionary that more can be added to."""
+        extensions = self._extensions(names, hidden)
+        names = [name for name in names if name not in self._modules]
         get = attrgetter(*names)
         rows = {name: view for name, view in self._children.items() if name in names}
 
@@ -67,9 +91,27 @@ class Representation:
             members = dict(zip(names, get(entity), strict=True))
             for name, row in rows.items():
                 members[name] = [row(child) for child in members[name]]
+            for name, extension in extensions:
+                members[name] = extension(entity)
             return members
 
         return view
+
+    def _extensions(self, names: Sequence[str], hidden: frozenset[str]) -> list[tuple[str, View]]:
+        views = ((e.module, extension_view(e, hidden)) for e in self.spec.extensions if e.module in names)
+        return [(name, view) for name, view in views if view is not None]
+
+    def _view(self, names: tuple[str, ...], hidden: frozenset[str]) -> View:
+        extensions = self._extensions(names, hidden)
+        own = tuple(name for name in names if name not in self._modules)
+        base = self._struct_view(own)
+        if not extensions:
+            return base
+        members = [(name, Any) for name in (*own, *(name for name, _ in extensions))]
+        struct = msgspec.defstruct(f"{self.spec.name}Read", members)
+        get = attrgetter(*own)
+        views = tuple(view for _, view in extensions)
+        return lambda entity: struct(*get(base(entity)), *[view(entity) for view in views])
 
     def _struct_view(self, names: tuple[str, ...]) -> View:
         declared = getattr(self.spec.cls, "__struct_fields__", ())

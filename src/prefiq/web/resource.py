@@ -185,8 +185,8 @@ class Resource:
 
     def _is_private(self, wanted: ListQuery, hidden: frozenset[str]) -> bool:
         """Whether the order tells a value that the actor may not read; a cursor then holds the id alone."""
-        shown = self.representation.names
-        return any(name in hidden or name not in shown for name in self._order(wanted))
+        shown = self.representation.readable
+        return any(is_in(name, hidden) or name not in shown for name in self._order(wanted))
 
     def _after(
         self, wanted: ListQuery, scope: Scope, service: Any, hidden: frozenset[str]
@@ -198,7 +198,7 @@ class Resource:
         try:
             if after is not None and private:
                 entity = service.get(after[0])
-                return tuple(getattr(entity, name) for name in names)
+                return tuple(value_of(self.spec, entity, name) for name in names)
         except NotFound:
             after = None
         if after is None:
@@ -210,7 +210,7 @@ class Resource:
         self, entities: list[Any], wanted: ListQuery, hidden: frozenset[str], scope: Scope
     ) -> list[dict[str, Any]]:
         names = [name for name in wanted.fields or self.representation.names if name not in hidden]
-        view = self.representation.members(names)
+        view = self.representation.members(names, hidden)
         items = [view(entity) for entity in entities]
         for inclusion in wanted.include:
             if inclusion.field not in hidden:
@@ -230,12 +230,13 @@ class Resource:
 
     def _history(self) -> Handler:
         contract, policy, name = self.contract, self.policy, self.spec.qualified
-        shown = frozenset(self.representation.names)
+        shown = self.representation.readable
 
         def history(call: Call, scope: Scope) -> Answer:
             refuse_query(call)
             records = scope[contract].history(key_of(call, name))
-            names = shown - scope[policy].unreadable()
+            hidden = scope[policy].unreadable()
+            names = frozenset(name for name in shown if not is_in(name, hidden)) if hidden else shown
             return 200, JSON, encode({"items": [history_item(record, names) for record in records]})
 
         return history
@@ -351,9 +352,19 @@ def refuse_query(call: Call) -> None:
             )
 
 
+def is_in(name: str, hidden: frozenset[str]) -> bool:
+    """Whether a field is among those that are hidden, itself or with all of its extension."""
+    return name in hidden or ("." in name and name.partition(".")[0] in hidden)
+
+
+def value_of(spec: ModelSpec, entity: Any, name: str) -> Any:
+    """An entity's value of a field, of an extension's as well."""
+    return spec.field(name).read(entity) if "." in name else getattr(entity, name)
+
+
 def place_type(spec: ModelSpec, names: Iterable[str]) -> Any:
     """The type of a place in a list: the values of the fields that it is sorted by."""
-    kinds = {"id": UUID, "version": int, **{field.name: field.type for field in spec.fields}}
+    kinds = {"id": UUID, "version": int, **{field.name: field.type for field in spec.all_fields}}
     return tuple.__class_getitem__(tuple(kinds[name] | None for name in names))
 
 

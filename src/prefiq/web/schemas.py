@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from prefiq.lowcode import FieldSpec, ModelSpec
+from prefiq.lowcode import ExtensionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
 from prefiq.lowcode.values import TEXT_LIMIT
 from prefiq.web.query import MOST_TEXT, MOST_VALUES, OPERATORS
@@ -47,7 +47,7 @@ def field_schema(spec: FieldSpec, *, write: bool) -> Schema:
         schema["type"] = [*(given if isinstance(given, list) else [given]), "null"]
         if "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
-    if spec.label and spec.label.lower().replace(" ", "_") != spec.name:
+    if spec.label and spec.label.lower().replace(" ", "_") != spec.attribute:
         schema["title"] = spec.label
     if spec.help:
         schema["description"] = spec.help
@@ -162,6 +162,14 @@ def write_schema(spec: ModelSpec, *, partial: bool = False, has_id: bool = False
     for child in spec.children:
         rows = write_schema(child.model, partial=False, has_id=partial)
         properties[child.name] = {"type": "array", "items": rows, "title": child.label}
+    for extension in spec.extensions:
+        theirs = {
+            f.attribute: field_schema(f, write=True) | ({} if partial else _default(f))
+            for f in extension.fields
+            if f.writable
+        }
+        if theirs:
+            properties[extension.module] = _extension(extension, theirs) | {"additionalProperties": False}
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     required = [f.name for f in spec.fields if f.writable and f.required]
     if required and not partial:
@@ -185,9 +193,25 @@ def read_schema(spec: ModelSpec) -> Schema:
                 properties[field.name]["readOnly"] = True
     for child in spec.children:
         properties[child.name] = {"type": "array", "items": read_schema(child.model), "title": child.label}
+    for extension in spec.extensions:
+        theirs = {
+            f.attribute: field_schema(f, write=False) | ({} if f.writable else {"readOnly": True})
+            for f in extension.fields
+            if not f.hidden
+        }
+        if theirs:
+            properties[extension.module] = _extension(extension, theirs)
     schema: Schema = {"type": "object", "properties": properties, "required": required}
     if spec.doc and not spec.parent:
         schema["description"] = spec.doc
+    return schema
+
+
+def _extension(extension: ExtensionSpec, properties: Schema) -> Schema:
+    """What a module adds to a model, as one member."""
+    schema: Schema = {"type": "object", "properties": properties}
+    if extension.doc:
+        schema["description"] = extension.doc
     return schema
 
 
@@ -202,7 +226,7 @@ def filter_schemas(spec: FieldSpec) -> dict[str, Schema]:
         name = spec.name if operator == "eq" else f"{spec.name}.{operator}"
         found[name] = many if operator in {"in", "nin"} else one
     found[f"{spec.name}.eq"] = one
-    if spec.nullable:
+    if spec.stored.nullable:
         found[f"{spec.name}.isnull"] = {"type": "boolean"}
     return found
 
