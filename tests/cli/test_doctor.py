@@ -142,6 +142,28 @@ def test_doctor_database_writes_nothing(within, application: Path, files_of) -> 
     assert files_of(application) == before
 
 
+def test_doctor_database_finds_what_was_changed_by_hand(within, application: Path) -> None:
+    """A warning that names the table, but where newer code has migrated; --check does not look for it."""
+    assert within("doctor", "database", "--strict").exit_code == 0
+    with sqlite3.connect(application / "demo.db") as connection:
+        connection.execute("ALTER TABLE projects_project ADD COLUMN colour TEXT")
+    connection.close()
+    result = within("doctor", "database", "--json")
+    assert result.exit_code == 0
+    (found,) = json.loads(result.stdout)["findings"]
+    assert (found["id"], found["level"], found["where"]) == ("PFQ621", "warning", "table projects_project")
+    assert "colour was added" in found["what"]
+    assert within("doctor", "database", "--strict").exit_code == 5
+    assert within("run", "migrate", "--check").exit_code == 0
+    with sqlite3.connect(application / "demo.db") as connection:
+        connection.execute(
+            "INSERT INTO prefiq_migration SELECT module, 8, '0008_future', checksum, applied_at, duration, phase "
+            "FROM prefiq_migration WHERE module = 'projects'"
+        )
+    connection.close()
+    assert within("doctor", "database", "--strict").exit_code == 0
+
+
 def test_doctor_database_without_one(run, tmp_path: Path) -> None:
     """A database that does not exist is one finding, and is not made."""
     run("new", "demo", "--apps", "projects")
