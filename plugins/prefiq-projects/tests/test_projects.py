@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from prefiq import Forbidden, IDomain, IDomainService, NotFound, Refused, UniqueViolation, can
+from prefiq import Forbidden, IDomain, IDomainService, ITransactions, NotFound, Refused, UniqueViolation, can
 from prefiq_projects import ChecklistItem, IProject, IProjectService, Message, Project, Stage, Task
 from prefiq_projects.memory import ProjectMemory
 from prefiq_projects.repository import ProjectRepos
@@ -71,6 +71,26 @@ def test_closing_writes_a_message_in_the_same_transaction(projects, scope):
     projects.run(Project.close, project.id, reason="done")
     (message,) = scope[IDomain[Message]].list().items
     assert (message.subject, message.body) == ("A-1 is closed", "tester closed Roof: done")
+
+
+def test_a_rollback_takes_back_what_was_written_wherever_it_stands(projects, scope):
+    def fail_after_creating():
+        with scope[ITransactions].tx():
+            projects.create(Project(code="A-1", name="Roof"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_creating()
+    assert projects.list().items == []
+    assert scope[IProject].get_by_code("A-1") is None
+
+
+def test_stores_of_one_application_share_their_rows(request, app, tenant, actor):
+    fork = app.fork({IProject: ProjectMemory})
+    with fork.scope(tenant, actor) as scope:
+        scope[IProjectService].create(Project(code="A-1", name="Roof"))
+    with fork.scope(tenant, actor) as scope:
+        assert scope[IProject].get_by_code("A-1") is not None
 
 
 def test_closing_needs_its_own_permission(app, tenant, projects, scope):

@@ -27,6 +27,11 @@ class ITransactions(Protocol):
         """Whether a transaction is open."""
         ...
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the transaction that is open now refuses writes."""
+        ...
+
     def after_commit(self, callback: Callable[[], None], /) -> None:
         """Call it once the outermost transaction has committed; at once where none is open.
 

@@ -13,7 +13,6 @@ from prefiq.contracts import ForeignKeyViolation, ITransactions, UniqueViolation
 from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import Catalog, FieldSpec, IndexSpec, ModelSpec
-from prefiq.sql.errors import ReadOnlyTransaction
 
 __all__ = ["MemoryStore", "MemoryTransactions", "Row"]
 
@@ -51,14 +50,10 @@ class MemoryTransactions:
         """Whether a transaction is open."""
         return bool(self._levels)
 
-    def require_writable(self) -> None:
-        """Nothing, or an error.
-
-        Raises:
-            ReadOnlyTransaction: The open transaction is for reading only.
-        """
-        if self._levels and self._levels[-1].read_only:
-            raise ReadOnlyTransaction
+    @property
+    def read_only(self) -> bool:
+        """Whether the transaction that is open now refuses writes."""
+        return bool(self._levels) and self._levels[-1].read_only
 
     def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
         """Run the body in a transaction; a nested one is a savepoint."""
@@ -156,7 +151,7 @@ class MemoryStore:
         return self._rows.setdefault((owner, spec.qualified), {})
 
     @contextmanager
-    def writing(self) -> Iterator[Put]:
+    def writing(self, transactions: ITransactions | None = None) -> Iterator[Put]:
         """Write several rows, all or none; a rollback of the open transaction takes them back.
 
         What is yielded puts a row in place of the present one; None removes it.
@@ -174,7 +169,7 @@ class MemoryStore:
             except BaseException:
                 self._take_back(undo)
                 raise
-            self.transactions.on_rollback(lambda: self._take_back(undo))
+            (transactions or self.transactions).on_rollback(lambda: self._take_back(undo))
 
     def check_references(self, tenant: str, spec: ModelSpec, entity: Any) -> None:
         """Nothing, or an error.

@@ -14,6 +14,7 @@ from prefiq.contracts import (
     Criteria,
     ForeignKeyViolation,
     ITenantContext,
+    ITransactions,
     NotFound,
     Page,
     PagedResult,
@@ -28,7 +29,7 @@ from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactio
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.sql.criteria_values import check_after, field_of, sort_keys
-from prefiq.sql.errors import CriteriaError, SharedTableProtected
+from prefiq.sql.errors import CriteriaError, ReadOnlyTransaction, SharedTableProtected
 
 __all__ = ["MemoryStore", "MemoryTransactions", "RepositoryMemory"]
 
@@ -46,15 +47,23 @@ class RepositoryMemory(Generic[E]):
     Args:
         tenant: Whose rows.
         store: Of the application; one of its own where not given.
+        transactions: Of the scope: their rollback takes back what was written here; the store's own where
+            not given.
     """
 
     model: ClassVar[type[Any]]
 
-    def __init__(self, tenant: ITenantContext, store: MemoryStore | None = None) -> None:
+    def __init__(
+        self,
+        tenant: ITenantContext,
+        store: MemoryStore | None = None,
+        transactions: ITransactions | None = None,
+    ) -> None:
         if store is None:
             store = MemoryStore(Catalog.build({"app": (self.model,)}, open_world=True))
         self._context = tenant
         self._store = store
+        self._transactions = transactions or store.transactions
         self.spec: ModelSpec = store.catalog[self.model]
         self._snapshot = snapshot_of(self.spec)
         self._diff = diff_of(self.spec)
@@ -181,7 +190,7 @@ class RepositoryMemory(Generic[E]):
             for entity in entities:
                 complete(entity, spec)
         self._refuse_unfit(entities)
-        with store.writing() as put:
+        with store.writing(self._transactions) as put:
             for entity in cast("Sequence[Any]", entities):
                 if entity.id in self._rows():
                     raise UniqueViolation(spec.qualified, ("id",))
@@ -189,7 +198,7 @@ class RepositoryMemory(Generic[E]):
                 values = list(self._snapshot(entity))
                 values[1] = 1
                 put(tenant, spec, entity.id, Row(tuple(values)))
-            restore_on_rollback(store.transactions, entities)
+            restore_on_rollback(self._transactions, entities)
         for entity in cast("Sequence[Any]", entities):
             mark_stored(entity, 1, None)
             entity._loaded = self._snapshot(entity)
@@ -224,12 +233,12 @@ class RepositoryMemory(Generic[E]):
             if is_stale:
                 raise ConcurrencyError(spec.qualified, row_now.id)
             self._refuse_unfit((entity,))
-            with store.writing() as put:
+            with store.writing(self._transactions) as put:
                 store.check_references(tenant, spec, entity)
                 values = list(self._snapshot(entity))
                 values[1] += 1
                 put(tenant, spec, row_now.id, Row(tuple(values)))
-                restore_on_rollback(store.transactions, (entity,))
+                restore_on_rollback(self._transactions, (entity,))
             mark_stored(entity, row_now.version + 1, None)
             row_now._loaded = self._snapshot(entity)
         return entity
@@ -244,7 +253,7 @@ class RepositoryMemory(Generic[E]):
         tenant = self._writable()
         row_now: Any = entity
         spec, store = self.spec, self._store
-        with store.writing() as put:
+        with store.writing(self._transactions) as put:
             row = self._rows().get(row_now.id)
             if row is None or row.deleted or row.values[1] != row_now.version:
                 raise ConcurrencyError(spec.qualified, row_now.id)
@@ -253,7 +262,7 @@ class RepositoryMemory(Generic[E]):
                 put(tenant, spec, row_now.id, Row(values, deleted=True))
             else:
                 self._remove(tenant, put, row_now.id)
-            restore_on_rollback(store.transactions, (entity,))
+            restore_on_rollback(self._transactions, (entity,))
         mark_stored(entity, None, None)
 
     # -- inside -----------------------------------------------------------------------------------------------
@@ -296,9 +305,8 @@ class RepositoryMemory(Generic[E]):
         return SHARED if self.spec.scope == "shared" else self._context.tenant
 
     def _writable(self) -> str:
-        transactions = self._store.transactions
-        if isinstance(transactions, MemoryTransactions):
-            transactions.require_writable()
+        if self._transactions.read_only:
+            raise ReadOnlyTransaction
         if self.spec.scope != "shared":
             return self._context.tenant
         try:

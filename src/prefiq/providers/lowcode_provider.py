@@ -8,6 +8,7 @@ from prefiq.container import Binder
 from prefiq.contracts import IClock, IPermissions, ITenantContext, ITransactions, Scope
 from prefiq.foundation import Events, SystemClock, Tenant
 from prefiq.foundation.history import HistoryEntry, record_history
+from prefiq.foundation.memory_store import MemoryStore
 from prefiq.foundation.policy import ActorPermissions
 from prefiq.foundation.seeds import SeedRecord
 from prefiq.foundation.service_context import ServiceContext
@@ -36,6 +37,7 @@ class LowcodeProvider(ProviderBase):
         to.app(Tables, tables)
         to.resource(ConnectionManager, connections)
         to.bind(Executor, executor)
+        to.app(MemoryStore, memory_store)
         to.bind(ITransactions, transactions)
         to.bind(Events)
         to.bind(ServiceContext)
@@ -58,6 +60,11 @@ def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManage
 def executor(scope: Scope, connections: ConnectionManager, tables: Tables) -> Executor:
     """The scope's executor, which gives its connection back when the scope ends."""
     return Executor(connections, scope, tables)
+
+
+def memory_store(catalog: Catalog) -> MemoryStore:
+    """Rows of stores in memory, for tests that bind one; empty and idle otherwise."""
+    return MemoryStore(catalog)
 
 
 def transactions(executor: Executor) -> ITransactions:

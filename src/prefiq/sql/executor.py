@@ -218,6 +218,11 @@ class Executor:
         """Whether a transaction is open."""
         return bool(self._levels)
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the transaction that is open now refuses writes."""
+        return self._read_only
+
     def after_commit(self, callback: Callable[[], None], /) -> None:
         """Call it once the outermost transaction has committed; at once where none is open."""
         if self._levels:
