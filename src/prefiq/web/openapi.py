@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from prefiq.lowcode import ActionSpec, Catalog, FieldSpec, ModelSpec
-from prefiq.web.query import (
-    ID,
-    LIMIT,
-    MOST_LIMIT,
-    MOST_OFFSET,
-    MOST_SORTS,
-    MOST_TEXT,
-    inclusions,
-    sortable_names,
+from prefiq.lowcode import ActionSpec, Catalog, ModelSpec
+from prefiq.web.openapi_parts import (
+    ALWAYS,
+    ERRORS,
+    ETAG,
+    WITH_BODY,
+    common_parameters,
+    common_schemas,
+    filter_parameters,
+    json_body,
+    json_response,
+    page_parameters,
+    problem_response,
+    ref,
+    ref_parameter,
+    ref_response,
+    shape_parameters,
 )
-from prefiq.web.representation import visible_names
+from prefiq.web.query import inclusions
 from prefiq.web.routes import ApiRoute
-from prefiq.web.schemas import NO_NUL, Schema, field_schema, filter_schemas, read_schema, write_schema
+from prefiq.web.schemas import Schema, field_schema, read_schema, write_schema
 
 __all__ = ["Names", "build_openapi"]
-
-ERRORS: dict[str, str] = {
-    "400": "The request cannot be parsed.",
-    "401": "No token, or one that is not accepted.",
-    "403": "The tenant is refused, or a permission is missing.",
-    "404": "There is no such row or path; another tenant's row is none.",
-    "405": "The path does not answer to this method.",
-    "408": "The body did not arrive in time.",
-    "409": "The present state is against it: a value is taken, an action is not possible, a rule says no.",
-    "412": "The row is no longer at the version of If-Match.",
-    "413": "The body is too large.",
-    "414": "Path or query are too long.",
-    "415": "The body is of another content type.",
-    "422": "Values or parameters are not accepted; every fault is listed.",
-    "431": "Too many header fields.",
-    "500": "Something failed on the server; the log knows the request's id.",
-    "503": "The server is busy, or not ready; try again after Retry-After.",
-    "507": "The database's disk is full.",
-}
-ALWAYS = ("400", "401", "403", "404", "405", "414", "422", "431", "500", "503", "507")
-WITH_BODY = ("408", "413", "415")
-
-UUID: Schema = {"type": "string", "format": "uuid"}
 
 
 class Names:
@@ -86,7 +70,7 @@ def build_openapi(catalog: Catalog, routes: Iterable[tuple[str, Any]] = (), *, b
     specs = [spec for spec in catalog if spec.remote]
     names = Names(specs)
     paths: Schema = {}
-    schemas: Schema = dict(_common_schemas())
+    schemas: Schema = dict(common_schemas())
     for spec in specs:
         name = names.schema(spec)
         schemas |= _model_schemas(spec, name, catalog, names)
@@ -113,8 +97,8 @@ def build_openapi(catalog: Catalog, routes: Iterable[tuple[str, Any]] = (), *, b
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "schemas": schemas,
-            "responses": {f"Problem{status}": _problem_response(text) for status, text in ERRORS.items()},
-            "parameters": _common_parameters(),
+            "responses": {f"Problem{status}": problem_response(text) for status, text in ERRORS.items()},
+            "parameters": common_parameters(),
         },
     }
 
@@ -125,14 +109,14 @@ def build_openapi(catalog: Catalog, routes: Iterable[tuple[str, Any]] = (), *, b
 def _model_schemas(spec: ModelSpec, name: str, catalog: Catalog, names: Names) -> Schema:
     read = read_schema(spec)
     for included in inclusions(spec, catalog).values():
-        target = {"anyOf": [_ref(names.schema(included.target)), {"type": "null"}]}
+        target = {"anyOf": [ref(names.schema(included.target)), {"type": "null"}]}
         if included.name in read["properties"]:
             target["anyOf"].append(read["properties"][included.name])
         read["properties"][included.name] = target
     page: Schema = {
         "type": "object",
         "properties": {
-            "items": {"type": "array", "items": _ref(name)},
+            "items": {"type": "array", "items": ref(name)},
             "next": {"type": ["string", "null"], "description": "Cursor of the next page."},
             "total": {"type": "integer", "description": "How many match in all; with count=exact."},
         },
@@ -159,87 +143,6 @@ def _parameters_schema(action: ActionSpec) -> Schema:
     }
 
 
-def _common_schemas() -> Schema:
-    text, entry = {"type": "string"}, {"type": "object", "additionalProperties": True}
-    return {
-        "Problem": {
-            "type": "object",
-            "description": "A problem document (RFC 9457).",
-            "properties": {
-                "type": {"type": "string", "format": "uri-reference"},
-                "title": text,
-                "status": {"type": "integer"},
-                "detail": text,
-                "instance": {
-                    "type": "string",
-                    "format": "uri",
-                    "description": "urn:uuid: and the request's id.",
-                },
-                "code": {"type": "string", "description": "Stable: a heading of the page of errors."},
-                "errors": {"type": "array", "items": _ref("ProblemError")},
-                "allowed": {"type": "array", "items": text, "description": "Actions that are possible now."},
-                "permission": {"type": "string", "description": "What was needed."},
-            },
-            "required": ["type", "title", "status", "detail", "instance", "code"],
-        },
-        "ProblemError": {
-            "type": "object",
-            "properties": {
-                "pointer": {
-                    "type": "string",
-                    "description": "JSON Pointer fragment (RFC 6901) into the body.",
-                },
-                "parameter": {"type": "string", "description": "Name of a query parameter."},
-                "code": text,
-                "detail": text,
-                "params": entry,
-            },
-            "required": ["code", "detail"],
-        },
-        "HistoryEntry": {
-            "type": "object",
-            "properties": {
-                "at": {"type": "string", "format": "date-time"},
-                "actor": text,
-                "actor_name": text,
-                "action": text,
-                "version": {"type": "integer"},
-                "changes": {**entry, "description": "Field → value before and after."},
-                "arguments": entry,
-            },
-            "required": ["at", "actor", "action", "version", "changes"],
-        },
-        "History": {
-            "type": "object",
-            "properties": {"items": {"type": "array", "items": _ref("HistoryEntry")}},
-            "required": ["items"],
-        },
-        "Me": {
-            "type": "object",
-            "properties": {
-                "actor": {
-                    "type": "object",
-                    "properties": {"id": text, "name": text},
-                    "required": ["id", "name"],
-                },
-                "tenant": text,
-                "permissions": {
-                    "type": "array",
-                    "items": text,
-                    "description": "Patterns that the token grants.",
-                },
-                "allowed": {
-                    "type": "array",
-                    "items": text,
-                    "description": "Every permission that they cover.",
-                },
-            },
-            "required": ["actor", "tenant", "permissions", "allowed"],
-        },
-        "Health": {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]},
-    }
-
-
 # ---- paths
 
 
@@ -247,7 +150,7 @@ def _model_paths(spec: ModelSpec, name: str, names: Names, catalog: Catalog) -> 
     writes = spec.scope == "tenant"
     item_path = f"{spec.path}/{{id}}"
     collection: Schema = {"get": _list(spec, name, names, catalog)}
-    item: Schema = {"parameters": [_ref_parameter("id")], "get": _get(spec, name, names, catalog)}
+    item: Schema = {"parameters": [ref_parameter("id")], "get": _get(spec, name, names, catalog)}
     paths: Schema = {spec.path: collection, item_path: item}
     if writes:
         collection["post"] = _create(spec, name, names)
@@ -255,12 +158,12 @@ def _model_paths(spec: ModelSpec, name: str, names: Names, catalog: Catalog) -> 
         item["delete"] = _delete(spec, name, names)
         for action in spec.actions:
             paths[f"{item_path}/{action.name}"] = {
-                "parameters": [_ref_parameter("id")],
+                "parameters": [ref_parameter("id")],
                 "post": _action(spec, action, name, names),
             }
         if spec.audit:
             paths[f"{item_path}/history"] = {
-                "parameters": [_ref_parameter("id")],
+                "parameters": [ref_parameter("id")],
                 "get": _history(spec, name, names),
             }
     return paths
@@ -278,7 +181,7 @@ def _with_errors(operation: Schema) -> Schema:
     wanted = [*ALWAYS, *(WITH_BODY if method_has_body else ()), *operation.pop("x-more-errors", ())]
     errors = {status: {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(wanted)}
     operation["responses"] = {**operation.get("responses", {}), **errors}
-    operation.setdefault("parameters", []).append(_ref_parameter("tenant"))
+    operation.setdefault("parameters", []).append(ref_parameter("tenant"))
     return operation
 
 
@@ -290,8 +193,8 @@ def _list(spec: ModelSpec, name: str, names: Names, catalog: Catalog) -> Schema:
         f"list_{names.many(spec)}",
         f"List {spec.label_plural.lower()}",
         f"{spec.permission}.read",
-        parameters=[*_page_parameters(spec), *_shape_parameters(spec, catalog), *_filter_parameters(spec)],
-        responses={"200": _json_response(f"{name}Page", "A page.", {"Link": link})},
+        parameters=[*page_parameters(spec), *shape_parameters(spec, catalog), *filter_parameters(spec)],
+        responses={"200": json_response(f"{name}Page", "A page.", {"Link": link})},
     )
 
 
@@ -302,9 +205,9 @@ def _get(spec: ModelSpec, name: str, names: Names, catalog: Catalog) -> Schema:
         f"get_{names.one(spec)}",
         f"Read one {spec.label.lower()}",
         f"{spec.permission}.read",
-        parameters=[_ref_parameter("if_none_match"), *_shape_parameters(spec, catalog)],
+        parameters=[ref_parameter("if_none_match"), *shape_parameters(spec, catalog)],
         responses={
-            "200": _json_response(name, "The row.", {"ETag": ETAG}),
+            "200": json_response(name, "The row.", {"ETag": ETAG}),
             "304": {"description": "The caller's copy is the present one.", "headers": {"ETag": ETAG}},
         },
     )
@@ -321,8 +224,8 @@ def _create(spec: ModelSpec, name: str, names: Names) -> Schema:
         f"create_{names.one(spec)}",
         f"Create a {spec.label.lower()}",
         f"{spec.permission}.create",
-        requestBody=_body(_ref(f"{name}Create"), "application/json"),
-        responses={"201": _json_response(name, "Created.", {"ETag": ETAG, "Location": location})},
+        requestBody=json_body(ref(f"{name}Create"), "application/json"),
+        responses={"201": json_response(name, "Created.", {"ETag": ETAG, "Location": location})},
         **{"x-more-errors": ["409"]},
     )
 
@@ -334,9 +237,9 @@ def _patch(spec: ModelSpec, name: str, names: Names) -> Schema:
         f"update_{names.one(spec)}",
         f"Change a {spec.label.lower()} (RFC 7396: null empties, what is absent stays)",
         f"{spec.permission}.update",
-        parameters=[_ref_parameter("if_match")],
-        requestBody=_body(_ref(f"{name}Patch"), "application/merge-patch+json", "application/json"),
-        responses={"200": _json_response(name, "As it was written.", {"ETag": ETAG})},
+        parameters=[ref_parameter("if_match")],
+        requestBody=json_body(ref(f"{name}Patch"), "application/merge-patch+json", "application/json"),
+        responses={"200": json_response(name, "As it was written.", {"ETag": ETAG})},
         **{"x-more-errors": ["409", "412"]},
     )
 
@@ -348,7 +251,7 @@ def _delete(spec: ModelSpec, name: str, names: Names) -> Schema:
         f"delete_{names.one(spec)}",
         f"Delete a {spec.label.lower()}",
         f"{spec.permission}.delete",
-        parameters=[_ref_parameter("if_match")],
+        parameters=[ref_parameter("if_match")],
         responses={"204": {"description": "Deleted."}},
         **{"x-more-errors": ["409", "412"]},
     )
@@ -357,13 +260,13 @@ def _delete(spec: ModelSpec, name: str, names: Names) -> Schema:
 def _action(spec: ModelSpec, action: ActionSpec, name: str, names: Names) -> Schema:
     more: Schema = {}
     if action.parameters:
-        schema = _ref(f"{name}{action.name.title().replace('_', '')}")
-        body = _body(schema, "application/json")
+        schema = ref(f"{name}{action.name.title().replace('_', '')}")
+        body = json_body(schema, "application/json")
         body["required"] = any(parameter.required for parameter in action.parameters)
         more["requestBody"] = body
     else:
         empty = {"type": "object", "additionalProperties": False, "maxProperties": 0}
-        more["requestBody"] = {**_body(empty, "application/json"), "required": False}
+        more["requestBody"] = {**json_body(empty, "application/json"), "required": False}
     moves = f"Possible in: {', '.join(action.sources)}." if action.sources else ""
     leads = f" Leads to: {action.to}." if action.to else ""
     return _operation(
@@ -373,8 +276,8 @@ def _action(spec: ModelSpec, action: ActionSpec, name: str, names: Names) -> Sch
         action.doc or f"{action.name.replace('_', ' ').capitalize()} a {spec.label.lower()}",
         action.permission,
         description=(moves + leads).strip() or "Possible in every state.",
-        parameters=[_ref_parameter("if_match")],
-        responses={"200": _json_response(name, "As it was written.", {"ETag": ETAG})},
+        parameters=[ref_parameter("if_match")],
+        responses={"200": json_response(name, "As it was written.", {"ETag": ETAG})},
         **more,
         **{"x-more-errors": ["409", "412"]},
     )
@@ -387,7 +290,7 @@ def _history(spec: ModelSpec, name: str, names: Names) -> Schema:
         f"{names.one(spec)}_history",
         f"Who did what to a {spec.label.lower()}, oldest first",
         f"{spec.permission}.read",
-        responses={"200": _json_response("History", "Every entry.")},
+        responses={"200": json_response("History", "Every entry.")},
     )
 
 
@@ -396,122 +299,23 @@ def _own_paths() -> Schema:
         {
             "operationId": "get_me",
             "summary": "Who the token speaks for, and what they may do",
-            "responses": {"200": _json_response("Me", "The actor.")},
+            "responses": {"200": json_response("Me", "The actor.")},
         }
     )
     live: Schema = {
         "operationId": "get_livez",
         "summary": "Whether the process answers",
         "security": [],
-        "responses": {"200": _json_response("Health", "It does."), "405": _ref_response("405")},
+        "responses": {"200": json_response("Health", "It does."), "405": ref_response("405")},
     }
     ready: Schema = {
         "operationId": "get_readyz",
         "summary": "Whether the application should get requests",
         "security": [],
         "responses": {
-            "200": _json_response("Health", "It should."),
-            "405": _ref_response("405"),
-            "503": _ref_response("503"),
+            "200": json_response("Health", "It should."),
+            "405": ref_response("405"),
+            "503": ref_response("503"),
         },
     }
     return {"/api/me": {"get": me}, "/livez": {"get": live}, "/readyz": {"get": ready}}
-
-
-# ---- parameters
-
-
-def _common_parameters() -> Schema:
-    tag = {"type": "string"}
-    return {
-        "id": {"name": "id", "in": "path", "required": True, "schema": UUID},
-        "tenant": _parameter(
-            "Prefiq-Tenant",
-            {"type": "string"},
-            "Which of the token's tenants is meant, where it has several.",
-            "header",
-        ),
-        "if_match": _parameter("If-Match", tag, "The ETag that the row must still have.", "header"),
-        "if_none_match": _parameter("If-None-Match", tag, "The ETag of the caller's copy.", "header"),
-    }
-
-
-def _parameter(name: str, schema: Mapping[str, Any], description: str, place: str = "query") -> Schema:
-    found: Schema = {"name": name, "in": place, "schema": dict(schema), "description": description}
-    if schema.get("type") == "array":
-        found |= {"style": "form", "explode": False}
-    return found
-
-
-def _page_parameters(spec: ModelSpec) -> list[Schema]:
-    found = [
-        _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST_LIMIT, "default": LIMIT}, "Rows at most."),
-        _parameter("offset", {"type": "integer", "minimum": 0, "maximum": MOST_OFFSET}, "Rows to leave out; not with cursor."),
-        _parameter("cursor", {"type": "string", "minLength": 1}, "`next` of the page before."),
-        _parameter("count", {"type": "string", "enum": ["exact"]}, "Count all rows that match, as `total`."),
-    ]  # fmt: skip
-    sortable = sortable_names(spec)
-    entries = {"type": "string", "enum": [*sortable, *(f"-{name}" for name in sortable)]}
-    many = {"type": "array", "items": entries, "minItems": 1, "maxItems": MOST_SORTS, "uniqueItems": True}
-    found.append(_parameter("sort", many, "Order; `-` before a field for descending."))
-    if any(f.search and not f.hidden for f in spec.fields):
-        phrase = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "pattern": NO_NUL}
-        found.append(_parameter("q", phrase, "Phrase to search for."))
-    return found
-
-
-def _shape_parameters(spec: ModelSpec, catalog: Catalog) -> list[Schema]:
-    members = {"type": "string", "enum": list(visible_names(spec))}
-    many = {"type": "array", "items": members, "minItems": 1, "uniqueItems": True}
-    found = [_parameter("fields", many, "Members wanted; id and version always come.")]
-    names = list(inclusions(spec, catalog))
-    if names:
-        related = {
-            "type": "array",
-            "items": {"type": "string", "enum": names},
-            "minItems": 1,
-            "uniqueItems": True,
-        }
-        found.append(_parameter("include", related, "References to follow."))
-    return found
-
-
-def _filter_parameters(spec: ModelSpec) -> list[Schema]:
-    fields: tuple[FieldSpec, ...] = (ID, *spec.fields)
-    return [
-        _parameter(name, schema, f"Filter by {field.name}.")
-        for field in fields
-        for name, schema in filter_schemas(field).items()
-    ]
-
-
-# ---- small parts
-
-ETAG: Schema = {"description": "The row's version, for If-Match.", "schema": {"type": "string"}}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _ref_parameter(name: str) -> Schema:
-    return {"$ref": f"#/components/parameters/{name}"}
-
-
-def _ref_response(status: str) -> Schema:
-    return {"$ref": f"#/components/responses/Problem{status}"}
-
-
-def _body(schema: Schema, *kinds: str) -> Schema:
-    return {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
-
-
-def _json_response(name: str, description: str, headers: Schema | None = None) -> Schema:
-    response: Schema = {"description": description, "content": {"application/json": {"schema": _ref(name)}}}
-    if headers:
-        response["headers"] = headers
-    return response
-
-
-def _problem_response(description: str) -> Schema:
-    return {"description": description, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
