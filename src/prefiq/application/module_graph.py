@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Edge", "ModuleGraph", "ModuleNode", "graph_of", "mermaid"]
 
 OWN = "prefiq"
-STRONG = ("requires", "uses", "refers to")
+STRONG = ("requires", "uses", "refers to", "extends")
 """What a module cannot do without; decorators and hooks are for the sake of the other."""
 
 
@@ -40,7 +40,7 @@ class Edge:
     Args:
         source: The module that needs or changes the other.
         target: The other.
-        kinds: ``"requires"``, ``"uses"``, ``"refers to"``, ``"decorates"``, ``"hooks into"``.
+        kinds: ``"requires"``, ``"uses"``, ``"refers to"``, ``"extends"``, ``"decorates"``, ``"hooks into"``.
         details: Contracts and models, each with its kind, for people.
     """
 
@@ -93,6 +93,8 @@ def graph_of(app: Application) -> ModuleGraph:
             for field in one.fields:
                 if field.ref is not None and field.ref.model:
                     add(spec.module, field.ref.model.partition(".")[0], "refers to", field.ref.model)
+        for extension in spec.extensions:
+            add(extension.module, spec.module, "extends", spec.qualified)
     for hook in app.host.hooks():
         for model in app.catalog:
             if model.cls is hook.mark.model:
@@ -117,7 +119,7 @@ def graph_of(app: Application) -> ModuleGraph:
 def _kind(detail: str) -> str:
     return next(
         kind
-        for kind in ("requires", "uses", "refers to", "decorates", "hooks into")
+        for kind in ("requires", "uses", "refers to", "extends", "decorates", "hooks into")
         if detail.startswith(f"{kind} ")
     )
 

@@ -125,7 +125,7 @@ def _model(found: dict[str, dict[str, Facts]], spec: ModelSpec) -> None:
         "order_by": list(spec.order_by),
         "states": list(spec.status.states) if spec.status else [],
     }
-    for field in spec.fields:
+    for field in spec.all_fields:
         found["fields"][f"{spec.qualified}.{field.name}"] = _field(field)
     for child in spec.children:
         for field in child.model.fields:

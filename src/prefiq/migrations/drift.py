@@ -40,9 +40,8 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
 
 
 def _without(modules: list[str], actual: Mapping[str, str]) -> dict[str, str]:
-    if not modules:
-        return dict(actual)
-    theirs = re.compile(rf"(?:^column |_|, )x_(?:{'|'.join(map(re.escape, modules))})_")
+    names = "|".join(map(re.escape, modules))
+    theirs = re.compile(rf"(?:^column |_|, )x_(?:{names})_" if modules else r"^column archived_x_")
     return {part: found for part, found in actual.items() if not theirs.search(part)}
 
 

@@ -97,7 +97,7 @@ def strays_in(
     columns = {
         name: type_
         for _, name, type_, *_ in _pragma(cursor, "table_xinfo", table)
-        if name.startswith("x_") and name not in known
+        if name.startswith(("x_", "archived_x_")) and name not in known
     }
     if not columns:
         return None
