@@ -24,6 +24,8 @@ __all__ = ["BadValue", "check_for"]
 Check = Callable[[Any], Any]
 
 TEXT_LIMIT = 1_000_000
+MOST_MARKS = 30
+_LATE_MARKS = frozenset("\u0f73\u0f75\u0f81")  # marks only once they are taken apart
 JSON_DEPTH = 64
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
@@ -69,11 +71,30 @@ def clean_text(value: Any) -> str:
             value.encode()
         except UnicodeEncodeError:
             raise BadValue("text", "must not hold surrogate code points") from None
+        if len(value) > MOST_MARKS and not _is_orderly(value):
+            raise BadValue("text", f"must not hold more than {MOST_MARKS} combining marks in a row")
         value = unicodedata.normalize("NFC", value)
     if "\x00" in value:
         raise BadValue("text", "must not hold NUL characters")
     # Not str(): an Enum that derives from str shows its name there, and a driver would store its value.
     return value if type(value) is str else str.__str__(value)
+
+
+def _is_orderly(text: str) -> bool:
+    """Whether combining marks are few enough in a row to be put in order, which costs the square of their number.
+
+    Source: Unicode Annex 15, Stream-Safe Text Format.
+    """
+    marks = 0
+    combining = unicodedata.combining
+    for character in text:
+        if combining(character) or character in _LATE_MARKS:
+            marks += 1
+            if marks > MOST_MARKS:
+                return False
+        else:
+            marks = 0
+    return True
 
 
 def _text(spec: FieldSpec) -> Check:

@@ -2,6 +2,7 @@
 
 import decimal
 import math
+import time
 import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -366,3 +367,15 @@ def test_a_datetime_that_passes_is_the_same_instant_in_utc(value):
 def test_a_float_that_passes_is_the_same_number(value):
     """Bit for bit, but for the sign of zero."""
     assert check("float", value) == value
+
+
+@pytest.mark.parametrize("marks", ["\u0315\u0300", "\u0344", "\u0f73"])
+def test_marks_without_end_are_refused_before_they_are_ordered(marks):
+    """To order n combining marks takes n² steps, in which no other thread runs: no more than 30 stand in a row."""
+    before = time.process_time()
+    for kind in ("text", "json"):
+        with pytest.raises(BadValue) as caught:
+            check(kind, "a" + marks * 400_000)
+        assert caught.value.code == "text"
+    assert time.process_time() - before < 2  # without the limit minutes
+    assert check("text", "a" + "\u0300" * 30) == "\u00e0" + "\u0300" * 29
