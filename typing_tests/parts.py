@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol, assert_type
 
 from typing_tests.declaration import Customer, Project, Stage
@@ -88,6 +88,23 @@ def stamp(project: Project, clock: IClock) -> None:
 def tell(project: Project) -> None: ...
 
 
+@on.around_create(Project)
+def wrapped(project: Project, clock: IClock) -> Iterator[None]:
+    project.opened_at = clock.now()
+    yield
+
+
+@on.around(Project.close)
+def wrapped_action(project: Project) -> Generator[None, Project, None]:
+    stored = yield
+    assert_type(stored, Project)
+    assert stored is project
+
+
+@on.around_update(Project)  # type: ignore[arg-type]
+def does_not_wrap(project: Project) -> None: ...
+
+
 @on.before_create(Customer)  # type: ignore[arg-type]
 def wrong(project: Project) -> None: ...
 
@@ -100,7 +117,7 @@ def closed(event: EntityChanged, projects: IProject) -> None:
 
 class ProjectProvider(ProviderBase):
     models = (Project, Customer)
-    hooks = (stamp, tell)
+    hooks = (stamp, tell, wrapped, wrapped_action)
     subscribers = (closed,)
 
     def bind(self, to: Binder) -> None:

@@ -35,6 +35,9 @@ M = TypeVar("M")
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorator: TypeAlias = Callable[[Callable[Concatenate[M, P], R]], Callable[Concatenate[M, P], R]]
+Wrapper: TypeAlias = Callable[
+    [Callable[Concatenate[M, P], Iterator[None]]], Callable[Concatenate[M, P], Iterator[None]]
+]
 Place = Literal["", "first", "last"]
 
 logger = logging.getLogger("prefiq.hooks")
@@ -116,17 +119,17 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
         return _marker(HookMark("after_delete", model, place=place))
 
     @staticmethod
-    def around_create(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+    def around_create(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
         """Around everything from the hooks before a new entity's validation to its events."""
         return _marker(HookMark("around_create", model, place=place))
 
     @staticmethod
-    def around_update(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+    def around_update(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
         """Around everything from the hooks before a change's validation to its events."""
         return _marker(HookMark("around_update", model, place=place))
 
     @staticmethod
-    def around_delete(model: type[M], *, place: Place = "") -> Decorator[M, P, R]:
+    def around_delete(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
         """Around everything from the hooks before an entity is deleted to its events."""
         return _marker(HookMark("around_delete", model, place=place))
 
@@ -141,7 +144,9 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
         return _marker(_action_mark("after", action, place))
 
     @staticmethod
-    def around(action: Declared, *, place: Place = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def around(
+        action: Declared, *, place: Place = ""
+    ) -> Callable[[Callable[P, Iterator[None]]], Callable[P, Iterator[None]]]:
         """Around an action with all its hooks, its outcome's update included: ``@on.around(Project.close)``."""
         return _marker(_action_mark("around", action, place))
 
