@@ -42,7 +42,7 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
 def _without(modules: list[str], actual: Mapping[str, str]) -> dict[str, str]:
     names = "|".join(map(re.escape, modules))
     added = rf"|(?:^column |_|, )x_(?:{names})_" if modules else ""
-    theirs = re.compile(rf"^column archived_x_{added}")
+    theirs = re.compile(rf"(?:^column |, )archived\d*_x_{added}")
     return {part: found for part, found in actual.items() if not theirs.search(part)}
 
 

@@ -8,7 +8,7 @@ another name; either way the module's history is forgotten, so that listing it a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,12 @@ from prefiq.migrations import history
 from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.dialects.renderer import literal
 from prefiq.migrations.errors import RowsDoNotFit
-from prefiq.migrations.runner import WAIT
+from prefiq.migrations.graph import Change
+from prefiq.migrations.operations import DropField, DropIndex
+from prefiq.migrations.runner import WAIT, utc_now
+from prefiq.migrations.snapshot import Schema
+from prefiq.migrations.steps import Sql
+from prefiq.migrations.tables import schema_of
 from prefiq.sql import Tables
 
 __all__ = ["ARCHIVED", "Belongings", "Kept", "belongings", "kept", "remove"]
@@ -38,12 +43,14 @@ class Belongings:
         tables: Its tables, each after those that it refers to.
         columns: Table and column of what it added to the tables of others.
         indexes: Table and index, of its tables and on its columns.
+        schema: All tables as they are with it.
     """
 
     module: str
     tables: tuple[str, ...]
     columns: tuple[tuple[str, str], ...]
     indexes: tuple[tuple[str, str], ...]
+    schema: Schema = Schema()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ def belongings(listed: Catalog, without: Catalog, module: str) -> Belongings:
         without: The models without it.
         module: Name of the module.
     """
-    more, rest = Tables(listed).metadata, Tables(without).metadata
+    with_it = Tables(listed)
+    more, rest = with_it.metadata, Tables(without).metadata
     tables = [table for table in more.sorted_tables if table.name not in rest.tables]
     columns = [
         (table.name, column.name)
@@ -85,7 +93,8 @@ def belongings(listed: Catalog, without: Catalog, module: str) -> Belongings:
         for index in sorted(table.indexes, key=lambda index: str(index.name))
         if str(index.name) not in known
     ]
-    return Belongings(module, tuple(table.name for table in tables), tuple(columns), tuple(indexes))
+    names = tuple(table.name for table in tables)
+    return Belongings(module, names, tuple(columns), tuple(indexes), schema_of(with_it))
 
 
 def kept(connection: sa.Connection, what: Belongings) -> list[Kept]:
@@ -142,6 +151,12 @@ def remove(
             # Names of indexes are unique in a database: listing the module again makes them anew.
             if table in held:
                 history.run(connection, str(_drop_index(table, index).compile(dialect=connection.dialect)))
+        if how == "drop":
+            for text in _drop_columns(connection, what, present):
+                history.run(connection, text)
+            added = [found for found in present if found.column]
+            done += (f"dropped {found.table}.{found.column} ({found.rows} rows)" for found in added)
+            present = [found for found in present if not found.column]
         for found in reversed(present):
             for text, says in _statements(connection, found, how, quote):
                 history.run(connection, text)
@@ -161,14 +176,35 @@ def _statements(
     table, column = found.table, found.column
     target = f"{table}.{column}" if column else table
     if how == "drop":
-        text = f"ALTER TABLE {quote(table)} DROP COLUMN {quote(column)}" if column else ""
-        yield text or f"DROP TABLE {quote(table)}", f"dropped {target} ({found.rows} rows)"
+        yield f"DROP TABLE {quote(table)}", f"dropped {target} ({found.rows} rows)"
         return
     taken = (lambda name: name in _columns(connection, table)) if column else None
     name = _free(column or table, taken or (lambda name: bool(_columns(connection, name))))
     text = f"ALTER TABLE {quote(table)} RENAME "
     text += f"COLUMN {quote(column)} TO {quote(name)}" if column else f"TO {quote(name)}"
     yield text, f"renamed {target} to {name} ({found.rows} rows)"
+
+
+def _drop_columns(connection: sa.Connection, what: Belongings, present: Sequence[Kept]) -> Iterator[str]:
+    """As a migration of the module would drop what it added: a column with a reference needs a new table."""
+    renderer = renderer_for(connection.dialect.name)
+    held = {(found.table, found.column) for found in present}
+    schema = what.schema
+    changes: list[Change] = []
+    for part in schema.of_module(what.module):
+        for index in part.indexes if part.extends else ():  # they are gone already
+            schema = DropIndex(part.name, index.name).change(schema, what.module)
+    for part in what.schema.of_module(what.module):
+        for field in part.fields if part.extends else ():
+            if (part.table, field.name) in held:
+                operation = DropField(part.name, field.name)
+                after = operation.change(schema, what.module)
+                changes.append(Change(operation, schema, after))
+                schema = after
+    strays = renderer.strays(connection, changes, what.module)
+    for step in renderer.render(changes, what.module, utc_now(), strays):
+        if isinstance(step, Sql):
+            yield step.text
 
 
 def _free(name: str, taken: Callable[[str], bool]) -> str:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.unit.migrations.kit import Workshop, model
 
+from prefiq.foundation import Extension
 from prefiq.lowcode import Catalog, field, ref
 from prefiq.migrations.errors import RowsDoNotFit
 from prefiq.migrations.removal import Kept, belongings, kept, remove
@@ -16,21 +17,20 @@ from prefiq.sql.connection_manager import ConnectionManager, DatabaseConfig
 from prefiq.sql.tables import Tables
 
 Base = model("Project", {"name": (str, field(max_length=20))})
-Extended = model(
-    "Project",
-    {
-        "name": (str, field(max_length=20)),
-        "x_billing_rate": (int | None, field(default=None, index=True)),
-    },
-)
 Invoice = model("Invoice", {"number": (str, field(max_length=20, unique=True))})
 Line = model("Line", {"invoice_id": (UUID, ref(Invoice))})
+
+
+class ProjectBilling(Extension[Base]):  # type: ignore[valid-type]
+    """What the module adds to a table of another's."""
+
+    rate: int | None = field(default=None, index=True)
 
 
 @pytest.fixture
 def catalogs() -> tuple[Catalog, Catalog]:
     """With the module ``billing``, which has two tables and a column on another's, and without."""
-    listed = Catalog.build({"projects": [Extended], "billing": [Invoice, Line]})
+    listed = Catalog.build({"projects": [Base], "billing": [Invoice, Line]}, {"billing": [ProjectBilling]})
     return listed, Catalog.build({"projects": [Base]})
 
 

@@ -73,15 +73,18 @@ class SqliteRenderer:
         """Columns ``x_…`` that the schema does not know, with their references and indexes."""
         cursor = connection.connection.cursor()
         try:
-            found: dict[str, Strays] = {}
+            before: dict[str, ModelState] = {}
             for change in changes:
                 column = column_of(change.operation)
                 model = None if column is None else change.before.table(module, column[0])
-                if model is not None and model.table not in found:
-                    known = {field.name for field in model.fields}
-                    strays = strays_in(cast("sqlite3.Cursor", cursor), model.table, known, quoted)
-                    if strays is not None:
-                        found[model.table] = strays
+                if model is not None:
+                    before.setdefault(model.table, model)  # what later changes drop is no stray
+            found: dict[str, Strays] = {}
+            for table, model in before.items():
+                known = {field.name for field in model.fields}
+                strays = strays_in(cast("sqlite3.Cursor", cursor), table, known, quoted)
+                if strays is not None:
+                    found[table] = strays
             return found
         finally:
             cursor.close()

@@ -11,6 +11,7 @@ from prefiq.migrations.dialects.renderer import Strays
 
 __all__ = ["fingerprint", "strays_in"]
 
+_ADDED = re.compile(r"(?:archived\d*_)?x_")
 _CLAUSES = re.compile(
     r"\b(CHECK\s*\(|COLLATE\s+\w+|GENERATED\s+ALWAYS|AUTOINCREMENT|WITHOUT\s+ROWID|STRICT\b|ON\s+CONFLICT\s+\w+)",
     re.IGNORECASE,
@@ -97,7 +98,7 @@ def strays_in(
     columns = {
         name: type_
         for _, name, type_, *_ in _pragma(cursor, "table_xinfo", table)
-        if name.startswith(("x_", "archived_x_")) and name not in known
+        if _ADDED.match(name) and name not in known
     }
     if not columns:
         return None
