@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 
 from prefiq.contracts import IPermissions, Scope
 from prefiq.errors import PrefiqError
+from prefiq.web.access import log_request, logs_requests
 from prefiq.web.answers import DOCUMENT, JSON, Answer
 from prefiq.web.auth import IAuthenticator, TokenAuthenticator
 from prefiq.web.call import Call, Level, Plan
@@ -182,11 +185,15 @@ class DocumentRoute(BaseRoute):
     Args:
         path: Whole path.
         answer: Makes the answer to a GET.
+        quiet: Whether a good answer is logged at DEBUG alone.
     """
 
-    def __init__(self, path: str, answer: Callable[[Mapping[bytes, bytes]], Any]) -> None:
+    def __init__(
+        self, path: str, answer: Callable[[Mapping[bytes, bytes]], Any], *, quiet: bool = False
+    ) -> None:
         self.path = path
         self.answer = answer
+        self.quiet = quiet
 
     def matches(self, scope: Any) -> tuple[Match, Any]:
         """Whether the path is this one."""
@@ -198,7 +205,7 @@ class DocumentRoute(BaseRoute):
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer GET and HEAD; OPTIONS says so."""
         del receive
-        request_id, method = new_id(), scope["method"]
+        request_id, method, started = new_id(), scope["method"], time.monotonic()
         answer: Answer
         if method in {"GET", "HEAD"}:
             try:
@@ -209,9 +216,13 @@ class DocumentRoute(BaseRoute):
             answer = 200, [*DOCUMENT, (b"allow", b"GET, HEAD, OPTIONS")], b""
         else:
             answer = problem_answer(MethodNotAllowed("GET, HEAD, OPTIONS"), request_id)
-        await send_answer(
+        size = await send_answer(
             send, answer, request_id, head=method == "HEAD", https=scope.get("scheme") == "https"
         )
+        # An orchestrator asks all the time; that it was well is worth no line.
+        level = logging.DEBUG if self.quiet and answer[0] == 200 else logging.INFO
+        if logs_requests(level):
+            log_request(method, self.path, answer[0], size, started, request_id, level)
 
 
 def _health_routes(readiness: Readiness, workers: Workers) -> list[BaseRoute]:
@@ -228,20 +239,24 @@ def _health_routes(readiness: Readiness, workers: Workers) -> list[BaseRoute]:
             raise NotReady
         return good
 
-    return [DocumentRoute("/livez", live), DocumentRoute("/readyz", ready)]
+    return [DocumentRoute("/livez", live, quiet=True), DocumentRoute("/readyz", ready, quiet=True)]
 
 
 class _Send:
-    """A Starlette response that is an ``Answer``."""
+    """A Starlette response that is an ``Answer``; what was asked below ``/api`` has its line already."""
 
     def __init__(self, answer: Answer, request_id: str) -> None:
         self.answer = answer
         self.request_id = request_id
+        self.started = time.monotonic()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         del receive
         head, https = scope["method"] == "HEAD", scope.get("scheme") == "https"
-        await send_answer(send, self.answer, self.request_id, head=head, https=https)
+        size = await send_answer(send, self.answer, self.request_id, head=head, https=https)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not f"{path}/".startswith(f"{API}/") and logs_requests():
+            log_request(scope["method"], path, self.answer[0], size, self.started, self.request_id)
 
 
 async def _on_http_error(_: Any, error: Exception) -> Any:

@@ -30,6 +30,9 @@ Members = dict[str, Any]
 """Decoded members by name; children as lists of ``(id or None, Members)``."""
 
 MOST_ERRORS = 100
+MOST_ROWS = 10_000
+"""Of one kind of children in a body; each costs 50 times what its shortest text does."""
+TOO_MANY_ROWS = f"must have at most {MOST_ROWS} rows"
 MOST_DIGITS = 100
 
 # ASCII digits only: Python's Decimal takes Arabic ones and underscores too, other readers of our schema do not.
@@ -133,6 +136,8 @@ class Shape:
                 given[name] = exact(given[name])
         for name, shape in self.children.items():
             if name in given:
+                if len(given[name]) > MOST_ROWS:
+                    raise BadValue("max_items", TOO_MANY_ROWS, limit=MOST_ROWS)
                 rows = []
                 for row in given[name]:
                     members, more = shape._members(row)
@@ -210,6 +215,8 @@ class Shape:
             rows = msgspec.json.decode(raw, type=list[Raw])
         except msgspec.ValidationError:
             return [FieldError(prefix + name, "type", "must be a list")]
+        if len(rows) > MOST_ROWS:
+            return [FieldError(prefix + name, "max_items", TOO_MANY_ROWS, {"limit": MOST_ROWS})]
         errors: list[FieldError] = []
         for position, row in enumerate(rows):
             errors += self.children[name].faults(row, f"{prefix}{name}.{position}.")

@@ -18,6 +18,7 @@ from typing import Any
 
 from prefiq.contracts import Forbidden, IPermissions, Scope
 from prefiq.errors import PrefiqError
+from prefiq.web.access import Counted, log_call, logs_requests
 from prefiq.web.answers import Answer
 from prefiq.web.auth import TOKEN_LIMIT, IAuthenticator, bearer_token
 from prefiq.web.call import JSON_TYPES, Call, Level, Plan
@@ -48,6 +49,8 @@ ASGI = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 PATH_LIMIT = 2048
 QUERY_LIMIT = 8192
 HEADER_LIMIT = 100
+BODILESS = frozenset({204, 304})
+"""Statuses without a body; a length of 0 would speak of what the caller has."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 # Two of these would let a proxy and us read one request differently.
@@ -147,7 +150,7 @@ def compile_endpoint(
         limits: What a request may take.
     """
     new_id, monotonic = request_ids(), time.monotonic
-    recall, match, run = authenticator.recall, table.match, workers.run
+    recall, match, run, logged = authenticator.recall, table.match, workers.run, logs_requests
     serve = compile_serve(app, authenticator, limits)
     admit = compile_admit(app, authenticator)
 
@@ -197,15 +200,24 @@ def compile_endpoint(
             hand_on = None
             status, answer_headers, body = problem_answer(error, call.request_id)
         if hand_on is not None:  # outside the `try`: what is raised there is Starlette's to answer
-            await hand_on(scope, receive, send)
+            counted = Counted(send)
+            try:
+                await hand_on(scope, receive, counted)
+            finally:
+                if logged():
+                    log_call(call, method, counted.status, counted.size)
             return
         more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", call.request_id.encode())]
         if scope.get("scheme") == "https":
             more.append(HSTS)
-        if status == 204:
+        if status in BODILESS:
             del more[0]
+        if method == "HEAD":
+            body = b""
         await send({"type": "http.response.start", "status": status, "headers": [*answer_headers, *more]})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        await send({"type": "http.response.body", "body": body})
+        if logged():
+            log_call(call, method, status, len(body))
 
     return endpoint
 
@@ -222,7 +234,9 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
             now = monotonic()
             if now - call.started > seconds:
                 raise Overloaded  # noqa: TRY301  one road to a problem; whoever asked has stopped waiting
-            identity = call.identity or authenticate(call.token)
+            identity = call.identity
+            if identity is None:
+                identity = call.identity = authenticate(call.token)
             with open_scope(
                 identity.tenant(call.headers.get(b"prefiq-tenant")),
                 identity.actor,
@@ -246,6 +260,7 @@ def compile_admit(app: Served, authenticator: IAuthenticator) -> Callable[[Call]
 
     def admit(call: Call) -> Callable[[], Scope]:
         identity = call.identity or authenticator.authenticate(call.token)
+        call.identity = identity
         tenant = identity.tenant(call.headers.get(b"prefiq-tenant"))
 
         def open_scope() -> Scope:
@@ -374,11 +389,20 @@ def _refuse_size(path: str, query: bytes) -> None:
 
 async def send_answer(
     send: Send, answer: Answer, request_id: str, *, head: bool = False, https: bool = False
-) -> None:
-    """Send an answer that was not made by the endpoint."""
+) -> int:
+    """Send an answer that was not made by the endpoint.
+
+    Returns:
+        How many bytes its body had.
+    """
     status, headers, body = answer
     more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())]
     if https:
         more.append(HSTS)
+    if status in BODILESS:
+        del more[0]
+    if head:
+        body = b""
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    await send({"type": "http.response.body", "body": body})
+    return len(body)

@@ -61,6 +61,8 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
+MOST_ERRORS = 100
+"""An answer must not be many times as long as what was asked."""
 
 
 def title_of(error: type[PrefiqError]) -> str:
@@ -152,7 +154,7 @@ Describe = Callable[[Any, frozenset[str]], Described]
 def _validation(error: ValidationFailed, _: frozenset[str]) -> Described:
     count = len(error.errors)
     detail = f"{count} {'value is' if count == 1 else 'values are'} not accepted"
-    return error.status, field_items(error.errors), {"detail": detail}
+    return error.status, field_items(error.errors[:MOST_ERRORS]), {"detail": detail}
 
 
 def _query(error: QueryRefused, _: frozenset[str]) -> Described:

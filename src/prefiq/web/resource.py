@@ -13,6 +13,7 @@ from prefiq.contracts import (
     Compare,
     FieldError,
     IDomainService,
+    IPermissions,
     NotFound,
     Page,
     Scope,
@@ -73,6 +74,8 @@ class Resource:
         self.policy: Any = Policy[spec.cls]  # type: ignore[name-defined]
         self.representation = shared.representation(spec)
         self.query = QueryReader(spec, shared.catalog)
+        self.may_read = f"{spec.permission}.read"
+        self.unread = self.representation.readable - {"id", "version"}
 
     @property
     def collection(self) -> Level:
@@ -312,6 +315,9 @@ class Resource:
     def _written(self, status: int, entity: Any, scope: Scope, *more: tuple[bytes, bytes]) -> Answer:
         # What was written, not what is read afterwards: two writes must not answer with one version.
         hidden = scope[self.policy].unreadable()
+        permissions: Any = scope[IPermissions]
+        if not permissions.allows(self.may_read):
+            hidden = self.unread  # whoever may write and not read is told which row and version, no more
         headers: Headers = [*JSON, (b"etag", b'"%d"' % entity.version), *more]
         return status, headers, encode(self.representation.without(hidden)(entity))
 

@@ -16,6 +16,7 @@ import msgspec
 from prefiq.lowcode import ExtensionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
 from prefiq.lowcode.values import TEXT_LIMIT
+from prefiq.web.bodies import MOST_ROWS
 from prefiq.web.query import MOST_TEXT, MOST_VALUES, OPERATORS
 
 __all__ = ["Schema", "field_schema", "filter_schemas", "read_schema", "write_schema"]
@@ -161,7 +162,7 @@ def write_schema(spec: ModelSpec, *, partial: bool = False, has_id: bool = False
             properties[field.name] = field_schema(field, write=True) | ({} if partial else _default(field))
     for child in spec.children:
         rows = write_schema(child.model, partial=False, has_id=partial)
-        properties[child.name] = {"type": "array", "items": rows, "title": child.label}
+        properties[child.name] = {"type": "array", "items": rows, "maxItems": MOST_ROWS, "title": child.label}
     for extension in spec.extensions:
         theirs = {
             f.attribute: field_schema(f, write=True) | ({} if partial else _default(f))

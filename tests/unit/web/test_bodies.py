@@ -163,6 +163,13 @@ def test_a_bad_body_of_thousands_of_faults_is_answered_shortly(task_shape):
     assert len(errors_of(task_shape, body)) == 100
 
 
+@pytest.mark.parametrize("row", [b"{}", b'{"title": "a"}', b"1"])
+def test_a_body_has_no_endless_rows(task_shape, row):
+    """Ten thousand children in a body; more are one fault, and not looked at."""
+    body = b'{"title": "t", "steps": [' + b",".join([row] * 10_001) + b"]}"
+    assert errors_of(task_shape, body) == {"#/steps": "max_items"}
+
+
 def test_good_values_have_their_types(shape):
     """What is decoded has the types that fields want."""
     members = shape.read(b'{"code": "A", "name": "n", "budget": 1.10, "due": "2026-01-01T00:00:00+02:00"}')

@@ -63,6 +63,14 @@ def test_a_rule_that_speaks_of_the_body_is_a_validation_error(field, status):
     assert document(Refused(field, "no"), members=frozenset({"reason", "steps"}))[0] == status
 
 
+def test_an_answer_lists_a_hundred_faults():
+    """A small body with thousands of faults does not get megabytes in return; their number is told."""
+    faults = tuple(FieldError(f"rows.{number}", "required", "a value is required") for number in range(5000))
+    _, _, body = document(ValidationFailed("projects.Project", faults))
+    assert len(body["errors"]) == 100
+    assert body["detail"] == "5000 values are not accepted"
+
+
 def test_references():
     """A wrong reference is a wrong value; a row that is still referred to is a conflict."""
     assert document(ForeignKeyViolation("p.T", ("project_id",)))[0] == 422

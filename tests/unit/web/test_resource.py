@@ -308,6 +308,19 @@ def test_an_action_says_no(api, faults):
 # ---- history
 
 
+def test_who_may_act_and_not_read_is_shown_no_values(api):
+    """An answer to a write is a read as well: without that permission it holds id and version alone."""
+    created = api.post("/projects", {"code": "A-1", "name": "x"}, can=("projects.project.create",))
+    assert set(created.json()) == {"id", "version"}
+    path = f"/projects/{created.json()['id']}"
+    acted = api.post(f"{path}/rename", {"name": "y"}, can=("projects.project.rename",))
+    assert acted.status_code == 200
+    assert set(acted.json()) == {"id", "version"}
+    assert acted.headers["etag"] == '"2"'
+    seen = api.post(f"{path}/rename", {"name": "z"}, can=("projects.project.rename", "projects.project.read"))
+    assert seen.json()["name"] == "z"
+
+
 def test_history_tells_who_did_what(api):
     """Oldest first, with values before and after; hidden and unreadable fields are left out."""
     one = f"/projects/{api.project(budget='1')['id']}"
