@@ -73,8 +73,14 @@ class IDomainService(Protocol[E]):
         """Remove the entity; with ``version``, only if it still has that one."""
         ...
 
-    def run(self, action: IAction[E, P], id: UUID, /, *args: P.args, **kwargs: P.kwargs) -> E:
+    def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
         """Run a declared action: ``service.run(Project.close, id, reason="done")``.
+
+        Args:
+            action: As declared, for example ``Project.close``.
+            target: The entity's id, or the entity as it was read, which must not have changed since.
+            args: What the action takes.
+            kwargs: What the action takes.
 
         Raises:
             prefiq.contracts.errors.IllegalTransition: Not possible in the present state.

@@ -19,7 +19,7 @@ def uuid7() -> UUID:
     Source: RFC 9562, section 5.7, with a 12-bit counter in ``rand_a`` (section 6.2, method 1).
     """
     global _last  # noqa: PLW0603  the counter is what makes ids of one millisecond ordered
-    random = int.from_bytes(os.urandom(10))
+    random = int.from_bytes(os.urandom(10), "big")
     with _lock:
         stamp = (time.time_ns() // 1_000_000) << 12
         # A fresh millisecond starts its counter in the lower half, so that there is room to count up.

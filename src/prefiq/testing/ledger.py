@@ -82,6 +82,7 @@ class Ledger:
             yield
         finally:
             self._outlives = before
+            self._current = current_scope_or_none()  # a wider fixture may have entered a scope for its tests
 
     def begin(self) -> None:
         """A test begins: remember what outlives it as it is."""
