@@ -8,8 +8,8 @@ from typing import Any
 
 from prefiq.lowcode.action import actions_of
 from prefiq.lowcode.extension_meta import ExtensionMeta, Tuning
-from prefiq.lowcode.field import MISSING
-from prefiq.lowcode.model_spec import ExtensionSpec, FieldSpec, IndexSpec, ModelSpec
+from prefiq.lowcode.field import MISSING, FieldDecl
+from prefiq.lowcode.model_spec import SORTABLE, ExtensionSpec, FieldSpec, IndexSpec, ModelSpec
 from prefiq.lowcode.reader import (
     Names,
     first_paragraph,
@@ -34,12 +34,10 @@ def extension_meta_of(cls: type) -> ExtensionMeta:
 
 def read_extension(cls: Any, module: str, base: ModelSpec, names: Names) -> ExtensionSpec:
     """The specification of an extension as declared, mistakes included."""
-    hints = hints_of(cls)
+    declared = listed(extension_meta_of(cls).indexes, IndexSpec)
+    alone = {index.fields[0] for index in declared if len(index.fields) == 1}
     fields = tuple(
-        dataclasses.replace(
-            read_field(name, hints.get(name), decl, names), name=f"{module}.{name}", owner=cls
-        )
-        for name, decl in cls.__prefiq_fields__.items()
+        _read_own_field(cls, module, name, names, indexed=name in alone) for name in cls.__prefiq_fields__
     )
     single = (
         IndexSpec(f.attribute, (f.attribute,), f.unique) for f in fields if f.unique or f.index or f.ref
@@ -55,13 +53,25 @@ def read_extension(cls: Any, module: str, base: ModelSpec, names: Names) -> Exte
             IndexSpec(
                 f"x_{module}_{index.name}", tuple(f"{module}.{name}" for name in index.fields), index.unique
             )
-            for index in (*single, *listed(extension_meta_of(cls).indexes, IndexSpec))
+            for index in (*single, *declared)
         ),
         actions=tuple(
             read_action(name, act, module, base.cls, names) for name, act in actions_of(cls).items()
         ),
         validators=read_validators(cls),
     )
+
+
+def _read_own_field(cls: Any, module: str, name: str, names: Names, *, indexed: bool) -> FieldSpec:
+    decl: FieldDecl = cls.__prefiq_fields__[name]
+    field = read_field(name, hints_of(cls).get(name), decl, names)
+    if (
+        indexed and not field.hidden
+    ):  # an index of its own opens it to filter and sort, wherever it is declared
+        field = dataclasses.replace(
+            field, filter=decl.filter is not False, sort=decl.sort is not False and field.kind in SORTABLE
+        )
+    return dataclasses.replace(field, name=f"{module}.{name}", owner=cls)
 
 
 def extend(base: ModelSpec, extensions: Sequence[ExtensionSpec]) -> ModelSpec:

@@ -1,0 +1,1 @@
+"""Migrations of billing, applied in order by ``prefiq run migrate``."""

@@ -1,0 +1,1 @@
+"""Migrations of timesheets, applied in order by ``prefiq run migrate``."""
