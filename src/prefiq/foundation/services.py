@@ -211,6 +211,11 @@ class Services(Generic[E]):
             self.context.permissions.require(spec.permission)
             entity: Any = self._visible(target) if isinstance(target, UUID) else target
             before = self._known(entity)
+            pending = changes(entity)
+            if pending:  # what was changed beside the action is an update
+                self._require("update")
+                self._check_fields(pending)
+                self._check_moves(entity)
             if spec.sources and str(getattr(entity, self._status)) not in spec.sources:
                 raise IllegalTransition(
                     self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)

@@ -180,6 +180,8 @@ class TestUpdate:
             theirs.close("sneaky")
             with pytest.raises(Forbidden) as caught:
                 weak.update(theirs)
+            with pytest.raises(Forbidden):
+                weak.run(Job.rename, theirs, name="other")
         assert caught.value.permission == "work.close"
         mine = jobs.get(job.id)
         mine.close("done")
@@ -272,6 +274,18 @@ class TestRun:
             scope[IDomainService[Job]].run(Job.close, job.id, reason="x")
         assert caught.value.permission == "work.close"
 
+    def test_what_was_changed_beside_an_action_is_an_update(self, app, tenant, jobs):
+        job = jobs.create(Job(code="A"))
+        with app.scope(tenant, can("work.job.read", "work.job.rename")) as scope:
+            weak = scope[IDomainService[Job]]
+            theirs = weak.get(job.id)
+            theirs.budget = Decimal(999)
+            with pytest.raises(Forbidden) as caught:
+                weak.run(Job.rename, theirs, name="other")
+        assert caught.value.permission == "work.job.update"
+        job.budget = Decimal(5)
+        assert jobs.run(Job.rename, job, name="other").budget == Decimal(5)
+
     def test_the_declared_rules_hold_after_an_action(self, jobs):
         job = jobs.create(Job(code="A"))
         with pytest.raises(ValidationFailed):
@@ -323,6 +337,8 @@ class TestPolicy:
         assert caught.value.permission == "work.job.write.budget"
         with pytest.raises(Forbidden):
             theirs.create(Job(code="B", owner="ann", budget=Decimal(1)))
+        with pytest.raises(Forbidden):
+            theirs.run(Job.rename, job, name="other")
 
     def test_what_a_hook_or_an_action_sets_is_not_the_actors(self, jobs, theirs):
         job = theirs.create(Job(code="A", owner="ann", name="budgeted"))
