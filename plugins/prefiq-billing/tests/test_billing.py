@@ -24,13 +24,28 @@ def a_project(projects, rate="90", **values):
     return projects.create(project)
 
 
-def test_a_project_takes_the_usual_rate(projects, scope):
-    """Where it was given none; the service's part reads the rates that were injected."""
+def test_a_project_takes_the_usual_rate(projects, scope, app, tenant):
+    """Where it was given none, and also for somebody who may not see money."""
     assert ProjectBilling.on(a_project(projects, "0")).rate == 0
     rate = Rate(code="STD", name="Standard", amount=Decimal(80), is_default=True)
     scope[IDomainService[Rate]].create(rate)
     usual = projects.create(Project(code="A-2", name="Wall"))
     assert (ProjectBilling.on(usual).rate, ProjectBilling.on(usual).agreed_id) == (80, rate.id)
+    with app.scope(tenant, can("projects.*")) as poor:
+        made = poor[IProjectService].create(Project(code="A-3", name="Door"))
+        assert ProjectBilling.on(made).rate == 80
+
+
+def test_a_rate_that_is_agreed_on_gives_its_amount(projects, scope):
+    """The service's part reads the rates that were injected into it."""
+    rates = scope[IDomainService[Rate]]
+    first = rates.create(Rate(code="A", name="Day", amount=Decimal(80)))
+    second = rates.create(Rate(code="B", name="Night", amount=Decimal(120)))
+    project = Project(code="A-1", name="Roof")
+    ProjectBilling.on(project).agreed_id = first.id
+    assert ProjectBilling.on(projects.create(project)).rate == 80
+    ProjectBilling.on(project).agreed_id = second.id
+    assert ProjectBilling.on(projects.update(project)).rate == 120
 
 
 def test_billing_is_an_action_with_its_own_permission(projects, app, tenant):
@@ -89,7 +104,7 @@ def test_money_is_not_shown_to_everybody(client, app, tenant, projects):
     path = f"/api/projects/projects/{project.id}"
     assert client.get(path).json()["billing"]["rate"] == "90.00"
     with client_for(app, tenant=tenant, actor=can("projects.*")) as poor:
-        assert poor.get(path).json()["billing"] == {"agreed_id": None}
+        assert "billing" not in poor.get(path).json()
         assert poor.get("/api/projects/projects?billing.rate=90").status_code == 403
         assert poor.get("/api/projects/projects?sort=billing.rate").status_code == 403
         assert poor.patch(path, json={"billing": {"rate": "1"}}).status_code == 403

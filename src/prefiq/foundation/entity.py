@@ -199,12 +199,12 @@ def loaded(entity: Any) -> tuple[Any, ...] | None:
     return getattr(entity, "_loaded", None)
 
 
-def changes(entity: Any, spec: ModelSpec | None = None) -> dict[str, tuple[Any, Any]]:
+def changes(entity: Any, spec: ModelSpec | None) -> dict[str, tuple[Any, Any]]:
     """Field → (stored value, present value) for every field that differs; all fields of a new entity.
 
     Args:
         entity: As it is now.
-        spec: Its model, whose extensions are looked at as well.
+        spec: Its model, whose extensions are looked at as well; None looks at the entity alone.
     """
     stored = loaded(entity)
     names, values = entity.__struct_fields__, _values(entity)

@@ -88,12 +88,17 @@ class Policy(Generic[E]):
         return None
 
     def unreadable(self) -> frozenset[str]:
-        """Fields that are not shown, filtered or sorted."""
+        """Fields that are not shown, filtered or sorted; ``"billing"`` for all of an extension, ``"billing.rate"`` for one."""
         return frozenset()
 
     def unwritable(self) -> frozenset[str]:
-        """Fields that may not be changed."""
+        """Fields that may not be changed, called as in ``unreadable``."""
         return frozenset()
+
+
+def is_among(field: str, named: frozenset[str]) -> bool:
+    """Whether a field is named, itself or with all of its extension."""
+    return field in named or ("." in field and field.partition(".")[0] in named)
 
 
 def model_of(cls: type, generic: type) -> type | None:

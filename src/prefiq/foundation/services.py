@@ -38,7 +38,7 @@ from prefiq.foundation.entity import changes, forget, loaded
 from prefiq.foundation.events import EntityChanged
 from prefiq.foundation.extension import complete, revive
 from prefiq.foundation.history import HistoryEntry
-from prefiq.foundation.policy import Policy, model_of
+from prefiq.foundation.policy import Policy, is_among, model_of
 from prefiq.foundation.service_context import ServiceContext
 from prefiq.lowcode import ActionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
@@ -177,7 +177,7 @@ class Services(Generic[E]):
         with self.context.transactions.tx():
             self._require("update")
             before = self._known(entity)
-            self._check_fields(changes(entity))
+            self._check_fields(changes(entity, self.spec))
             self._check_moves(entity)
             self._write(entity, before, "update", "updated", {})
         return entity
@@ -211,7 +211,7 @@ class Services(Generic[E]):
             self.context.permissions.require(spec.permission)
             entity: Any = self._visible(target) if isinstance(target, UUID) else target
             before = self._known(entity)
-            pending = changes(entity)
+            pending = changes(entity, self.spec)
             if pending:  # what was changed beside the action is an update
                 self._require("update")
                 self._check_fields(pending)
@@ -334,8 +334,9 @@ class Services(Generic[E]):
         """Refuse what the caller may not set; what defaults, hooks and actions set is not the caller's."""
         locked = self.policy.unwritable()
         if locked:
-            for name in locked.intersection(touched):
-                raise Forbidden(f"{self.spec.permission}.write.{name}")
+            for name in touched:
+                if is_among(name, locked):
+                    raise Forbidden(f"{self.spec.permission}.write.{name}")
 
     def _check_moves(self, entity: Any) -> None:
         """A state that the caller moved on the object needs the permission of an action that moves it so."""
@@ -346,8 +347,9 @@ class Services(Generic[E]):
 
     def _check_asked(self, hidden: frozenset[str], page: Page, criteria: Criteria | None) -> None:
         asked = {entry.removeprefix("-") for entry in page.sort} | fields_in(criteria)
-        for name in hidden & asked:
-            raise Forbidden(f"{self.spec.permission}.read.{name}")
+        for name in asked:
+            if is_among(name, hidden):
+                raise Forbidden(f"{self.spec.permission}.read.{name}")
 
     def _run_hooks(
         self,

@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from prefiq.contracts import All, Any_, Compare, Criteria, FieldError
+from prefiq.foundation.policy import is_among
 from prefiq.lowcode import Catalog, FieldSpec, ModelSpec
 from prefiq.lowcode.values import BadValue, check_for, clean_text
 from prefiq.web.errors import Malformed, QueryRefused
@@ -339,7 +340,7 @@ class QueryReader:
         """The filters and the search as one value; fields that the actor may not read are not searched."""
         terms = wanted.terms
         if wanted.search:
-            names = (name for name in self.searched if name not in unreadable)
+            names = (name for name in self.searched if not is_among(name, unreadable))
             terms = [*terms, Any_(tuple(Compare(name, "icontains", wanted.search) for name in names))]
         if not terms:
             return None

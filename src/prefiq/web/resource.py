@@ -19,7 +19,7 @@ from prefiq.contracts import (
     Scope,
     ValidationFailed,
 )
-from prefiq.foundation.policy import Policy
+from prefiq.foundation.policy import Policy, is_among
 from prefiq.lowcode import ActionSpec, Catalog, ModelSpec, Validator
 from prefiq.web import bodies, representation
 from prefiq.web.answers import JSON, PRIVATE, Answer, Headers, no_content
@@ -189,7 +189,7 @@ class Resource:
     def _is_private(self, wanted: ListQuery, hidden: frozenset[str]) -> bool:
         """Whether the order tells a value that the actor may not read; a cursor then holds the id alone."""
         shown = self.representation.readable
-        return any(is_in(name, hidden) or name not in shown for name in self._order(wanted))
+        return any(is_among(name, hidden) or name not in shown for name in self._order(wanted))
 
     def _after(
         self, wanted: ListQuery, scope: Scope, service: Any, hidden: frozenset[str]
@@ -239,7 +239,7 @@ class Resource:
             refuse_query(call)
             records = scope[contract].history(key_of(call, name))
             hidden = scope[policy].unreadable()
-            names = frozenset(name for name in shown if not is_in(name, hidden)) if hidden else shown
+            names = frozenset(name for name in shown if not is_among(name, hidden)) if hidden else shown
             return 200, JSON, encode({"items": [history_item(record, names) for record in records]})
 
         return history
@@ -356,11 +356,6 @@ def refuse_query(call: Call) -> None:
             raise QueryRefused(
                 tuple(FieldError(n, "unknown", "is not a parameter of this path") for n in names)
             )
-
-
-def is_in(name: str, hidden: frozenset[str]) -> bool:
-    """Whether a field is among those that are hidden, itself or with all of its extension."""
-    return name in hidden or ("." in name and name.partition(".")[0] in hidden)
 
 
 def value_of(spec: ModelSpec, entity: Any, name: str) -> Any:

@@ -119,30 +119,30 @@ class TestChanges:
         """Nothing is stored yet."""
         project = Project(code="A")
         assert loaded(project) is None
-        assert changes(project)["code"] == (None, "A")
-        assert set(changes(project)) == set(Project.__struct_fields__)
+        assert changes(project, None)["code"] == (None, "A")
+        assert set(changes(project, None)) == set(Project.__struct_fields__)
 
     def test_of_a_stored_one_are_what_differs(self):
         """Before and after, by field."""
         project = stored(budget=Decimal(5))
-        assert changes(project) == {}
+        assert changes(project, None) == {}
         project.code, project.budget = "B", None
-        assert changes(project) == {"code": ("A", "B"), "budget": (Decimal(5), None)}
+        assert changes(project, None) == {"code": ("A", "B"), "budget": (Decimal(5), None)}
         project.code = "A"
-        assert set(changes(project)) == {"budget"}
+        assert set(changes(project, None)) == {"budget"}
 
     def test_an_equal_decimal_is_no_change(self):
         """5 and 5.00 are one amount."""
         project = stored(budget=Decimal(5))
         project.budget = Decimal("5.00")
-        assert changes(project) == {}
+        assert changes(project, None) == {}
 
     def test_a_change_inside_json_or_a_row_is_seen(self):
         """The snapshot holds copies."""
         project = stored(extra={"a": [1]}, rows=[Row(title="x")])
         project.extra["a"].append(2)
         project.rows[0].title = "y"
-        found = changes(project)
+        found = changes(project, None)
         assert found["extra"] == ({"a": [1]}, {"a": [1, 2]})
         assert found["rows"][0][0].title == "x"
         assert found["rows"][1][0].title == "y"
@@ -152,17 +152,17 @@ class TestChanges:
         """Python's == does not, and the change would be lost."""
         project = stored(extra={"a": [old]}, rows=[Row(more={"a": old})])
         project.extra = {"a": [new]}
-        assert set(changes(project)) == {"extra"}
+        assert set(changes(project, None)) == {"extra"}
         project.rows[0].more["a"] = new
-        assert set(changes(project)) == {"extra", "rows"}
+        assert set(changes(project, None)) == {"extra", "rows"}
 
     def test_the_order_of_keys_is_no_change_and_that_of_rows_is(self):
         """Rows have places."""
         project = stored(extra={"a": 1, "b": 2}, rows=[Row(title="x"), Row(title="y")])
         project.extra = {"b": 2, "a": 1}
-        assert changes(project) == {}
+        assert changes(project, None) == {}
         project.rows.reverse()
-        assert set(changes(project)) == {"rows"}
+        assert set(changes(project, None)) == {"rows"}
 
     def test_forgetting_makes_it_new(self):
         """Snapshot and moves are gone."""
@@ -254,7 +254,7 @@ class TestCopies:
         assert twin is not project
         assert loaded(twin) == loaded(project)
         assert explained(twin)
-        assert set(changes(twin)) == {"stage"}
+        assert set(changes(twin, None)) == {"stage"}
 
     @pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy])
     def test_a_move_of_a_copy_explains_nothing_of_its_original(self, twin_of):
@@ -272,8 +272,8 @@ class TestCopies:
         twin = copy.deepcopy(project)
         twin.extra["a"].append(2)
         twin.rows[0].title = "y"
-        assert changes(project) == {}
-        assert set(changes(twin)) == {"extra", "rows"}
+        assert changes(project, None) == {}
+        assert set(changes(twin, None)) == {"extra", "rows"}
 
     def test_a_new_entity_has_new_copies(self):
         """Nothing is invented."""

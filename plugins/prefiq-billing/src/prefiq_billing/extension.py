@@ -11,7 +11,6 @@ from prefiq import (
     ExtensionMeta,
     IDomain,
     IPermissions,
-    Page,
     PolicyExtension,
     Refused,
     Scope,
@@ -22,7 +21,6 @@ from prefiq import (
     ref,
     tune,
     validator,
-    where,
 )
 from prefiq_billing.rate import Rate
 from prefiq_projects import Project, Stage
@@ -65,17 +63,25 @@ class ProjectBilling(Extension[Project]):
 
 
 class BillingProjectService(ServiceExtension[Project]):
-    """Gives new projects the tenant's usual rate."""
+    """A project that is given one of the rates has its amount."""
 
     rates: IDomain[Rate]
 
     def create(self, entity: Project, /) -> Project:
-        """Take the default rate where the project has none."""
-        billing = ProjectBilling.on(entity)
-        if billing.rate == 0:
-            for rate in self.rates.list(Page(limit=1), where(is_default=True)).items:
-                billing.rate, billing.agreed_id = rate.amount, rate.id
+        """Take the amount of the rate that was given."""
+        self._take_over(entity)
         return super().create(entity)
+
+    def update(self, entity: Project, /) -> Project:
+        """Take the amount of the rate, where it is another one now."""
+        self._take_over(entity)
+        return super().update(entity)
+
+    def _take_over(self, project: Project) -> None:
+        billing = ProjectBilling.on(project)
+        if billing.agreed_id is not None:
+            for rate in self.rates.get_many((billing.agreed_id,)).values():
+                billing.rate = rate.amount
 
 
 class BillingProjectPolicy(PolicyExtension[Project]):
@@ -86,7 +92,7 @@ class BillingProjectPolicy(PolicyExtension[Project]):
         permissions: What they may do.
     """
 
-    MONEY = frozenset({"billing.rate", "billing.cap", "billing.billed"})
+    MONEY = frozenset({"billing"})
 
     def __init__(self, scope: Scope, permissions: IPermissions) -> None:
         super().__init__(scope)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from prefiq import Refused, on
+from prefiq import IDomain, Page, Refused, on, where
 from prefiq_billing.extension import ProjectBilling
+from prefiq_billing.rate import Rate
 from prefiq_projects import Project
+
+
+@on.before_create(Project)
+def take_usual_rate(project: Project, rates: IDomain[Rate]) -> None:
+    """A new project without a rate has the tenant's usual one."""
+    billing = ProjectBilling.on(project)
+    if not billing.rate:
+        for rate in rates.list(Page(limit=1), where(is_default=True)).items:
+            billing.rate, billing.agreed_id = rate.amount, rate.id
 
 
 @on.before(Project.close)

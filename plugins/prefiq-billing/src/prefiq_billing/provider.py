@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefiq import ProviderBase
 from prefiq_billing.extension import BillingProjectPolicy, BillingProjectService, ProjectBilling
-from prefiq_billing.hooks import refuse_unbilled, refuse_without_rate
+from prefiq_billing.hooks import refuse_unbilled, refuse_without_rate, take_usual_rate
 from prefiq_billing.rate import Rate
 
 
@@ -13,4 +13,4 @@ class BillingProvider(ProviderBase):
 
     models = (Rate,)
     extensions = (ProjectBilling, BillingProjectService, BillingProjectPolicy)
-    hooks = (refuse_unbilled, refuse_without_rate)
+    hooks = (take_usual_rate, refuse_unbilled, refuse_without_rate)
