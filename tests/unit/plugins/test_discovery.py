@@ -63,14 +63,14 @@ def test_import_path_takes_its_last_segment_as_name(install: Install) -> None:
 def test_order_follows_requirements_and_after(install: Install) -> None:
     """A module comes after what its package requires and after what it says, else as listed."""
     install("things")
-    install("billing", requires=("acme-things>=1",))
+    install("ledger", requires=("acme-things>=1",))
     install(
         "audit",
         "from prefiq.plugins import ProviderBase\n"
-        "class Provider(ProviderBase):\n    after = ('billing', 'not_listed')\n",
+        "class Provider(ProviderBase):\n    after = ('ledger', 'not_listed')\n",
     )
     install("zoo")
-    assert names("audit", "zoo", "billing", "things") == ["things", "billing", "audit", "zoo"]
+    assert names("audit", "zoo", "ledger", "things") == ["things", "ledger", "audit", "zoo"]
 
 
 def test_builtin_modules_are_first(install: Install) -> None:
