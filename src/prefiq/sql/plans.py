@@ -73,6 +73,7 @@ class ModelPlans:
         self._dialect = dialect
         self._plans: dict[Any, Plan] = {}
         self._names: dict[str, Any] = dict(rows.names)
+        self._constants: dict[tuple[type, Any], str] = {}
         self._columns = [self.table.c[name] for name in rows.columns]
 
     # -- reading ----------------------------------------------------------------------------------------------
@@ -311,7 +312,11 @@ class ModelPlans:
             else:  # a constant of the statement itself, as the 0 of "instr(…) > 0"
                 bind = compiled.binds[name]
                 dump = bind.type.dialect_impl(self._dialect).bind_processor(self._dialect)
-                constant = f"constant_{len(self._names)}"
-                self._names[constant] = dump(bind.value) if dump else bind.value
+                value = dump(bind.value) if dump else bind.value
+                # One name for each value: every plan keeps a copy of all names, and callers choose the shapes.
+                constant = self._constants.setdefault(
+                    (type(value), value), f"constant_{len(self._constants)}"
+                )
+                self._names[constant] = value
                 parts.append(constant)
         return "".join(part + ", " for part in parts)

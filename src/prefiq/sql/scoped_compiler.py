@@ -81,6 +81,8 @@ class _Scoping:
                 "statement",
                 "use select, insert, update or delete",
             )
+        if statement is not None:
+            _refuse_foreign_renderers(statement)
         self.tenant_bind: Any = None  # of a condition that is never true, it is in no text
         self._admitted: Counter[Any] = Counter()
         self._on: dict[Any, list[Any]] = {}
@@ -335,6 +337,15 @@ class _Scoping:
             )
         return super().visit_bindparam(bindparam, *args, **kwargs)  # type: ignore[misc]
 
+    def visit_typeclause(self, typeclause: Any, **kwargs: Any) -> Any:
+        """Refuse types whose name is a caller's text."""
+        type_ = typeclause.type
+        while isinstance(type_, sa.types.TypeDecorator):
+            type_ = type_.impl_instance
+        if isinstance(type_, sa.types.UserDefinedType) or getattr(type_, "collation", None):
+            raise _refuse_text(f"a cast to {type(type_).__name__}")
+        return super().visit_typeclause(typeclause, **kwargs)  # type: ignore[misc]
+
     def visit_custom_op_binary(self, element: Any, operator: Any, **kwargs: Any) -> Any:
         """Refuse operators given as text."""
         _check_operator(operator)
@@ -388,6 +399,13 @@ def _refuse_fragments(statement: Any) -> None:
             raise _refuse_text(name)
 
 
+def _refuse_foreign_renderers(statement: Any) -> None:
+    """What brings its own text by ``sqlalchemy.ext.compiler`` asks no visitor of ours."""
+    for element in sa.sql.visitors.iterate(statement):
+        if hasattr(type(element), "_compiler_dispatcher"):
+            raise _refuse_text(f"{type(element).__name__}, which renders itself")
+
+
 def _check_operator(operator: Any) -> None:
     if operator.opstring.strip().lower() not in _OPERATORS:
         raise _refuse_text("an operator given as text")
@@ -427,6 +445,11 @@ def _conflicts(statement: Any) -> Iterator[Any]:
 def _refuse_tenant(names: Iterable[str], table: Any) -> None:
     if any(name.casefold() == TENANT for name in names):
         raise StatementRefused(f"{TENANT} is written by Prefiq", f"table {table.name}", f"leave {TENANT} out")
+    # Values may be given by key: the tenant's column must not hide behind one, nor another behind its name.
+    if any((c.name.casefold() == TENANT) is not (str(c.key).casefold() == TENANT) for c in table.c):
+        raise StatementRefused(
+            f"The table object has another key for {TENANT}", f"table {table.name}", "use the one of Tables"
+        )
 
 
 def _row_with_tenant(row: Any, value: Any, table: Any) -> dict[Any, Any]:

@@ -23,6 +23,7 @@ from prefiq.contracts import (
     current_scope,
     current_scope_or_none,
 )
+from prefiq.errors import PrefiqError
 from prefiq.sql import (
     AcrossNotServed,
     ConnectionManager,
@@ -390,3 +391,20 @@ def test_observers_are_told_of_every_statement(
     assert len(seen) == 6
     assert "secret" not in str(seen)
     assert all(seconds >= 0 for _, seconds in seen)
+
+
+def test_no_error_tells_values_not_even_in_its_chain(acme: Executor, orders: sa.Table) -> None:
+    """What goes into the log of a failed request holds the statement, and none of its values."""
+    failing: list[tuple[Any, Any]] = [
+        (sa.insert(orders), {**order(1), "number": "canary", "total": object()}),
+        (sa.select(orders.c.id).where(sa.func.missing(orders.c.number) == "canary"), None),
+        ("SELECT :given FROM missing", {"given": "canary"}),
+    ]
+    for statement, values in failing:
+        with pytest.raises(PrefiqError) as caught:
+            acme.query(statement, values)
+        assert caught.value.__cause__ is not None or caught.value.__context__ is not None
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert "canary" not in str(error)
+            error = error.__cause__ or error.__context__

@@ -82,6 +82,15 @@ def test_old_plans_make_room(
     assert made.get_many(1) is not first
 
 
+def test_what_callers_choose_leaves_nothing_behind(tables: Tables, models: Any, acme: Executor) -> None:
+    """Constants of a shape are named once: names that grew with the shapes asked for would fill the memory."""
+    made = plans_of(tables, models.Order, None, acme)
+    for size in range(1, 30):
+        shape, _ = shape_of(made.spec, where(number__contains="a", number__in=("a",) * size))
+        made.count(shape)
+    assert len([name for name in made._names if name.startswith("constant_")]) == 1
+
+
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # the tenant's column is in the key
 def test_plan_without_its_tenant_is_not_made(tables: Tables, models: Any, acme: Executor) -> None:
     """A dialect that writes no predicate makes no plans of tenants' tables."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as lite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import quoted_name
 
 from prefiq.contracts import Bound, Scope, TenantNotBound
@@ -274,6 +275,29 @@ def test_inserted_rows_belong_to_the_tenant(acme: Executor, shapes: Shapes, stor
     ]
 
 
+def renamed(s: Shapes) -> sa.Table:
+    """The orders with the tenant's column behind another key, and another column behind its name."""
+    keys = {"tenant_id": "t", "number": "tenant_id"}
+    columns = (sa.Column(c.name, c.type, key=keys.get(c.name, c.name)) for c in s.o.c)
+    return sa.Table(s.o.name, sa.MetaData(), *columns)
+
+
+class OwnText(sa.sql.expression.ColumnElement[str]):
+    inherit_cache = True
+
+
+class OwnType(sa.types.UserDefinedType[str]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "TEXT), (SELECT group_concat(number) FROM shop_order"
+
+
+@compiles(OwnText)
+def render_own_text(*_: Any, **__: Any) -> str:
+    return "(SELECT group_concat(number) FROM shop_order)"
+
+
 REFUSED: dict[str, Callable[[Shapes], Any]] = {
     "text": lambda s: sa.text("SELECT number FROM shop_order"),
     "text with columns": lambda s: sa.text("SELECT number FROM shop_order").columns(sa.column("number")),
@@ -315,6 +339,12 @@ REFUSED: dict[str, Callable[[Shapes], Any]] = {
     "upsert sets tenant": lambda s: lite.insert(s.o).values(id=ID, version=1, number="x", total=1).on_conflict_do_update(
         index_elements=["id"], set_={"tenant_id": "globex"}
     ),
+    "set tenant by another key": lambda s: sa.update(renamed(s)).values(t="globex"),
+    "insert by another key": lambda s: sa.insert(renamed(s)).values(id=ID, version=1, t="globex", total=1),
+    "own renderer": lambda s: sa.select(OwnText()),
+    "own renderer inside": lambda s: sa.select(s.o.c.number).where(sa.func.lower(OwnText()) == "x"),
+    "own type": lambda s: sa.select(sa.cast("a", OwnType())),
+    "cast with collation": lambda s: sa.select(sa.cast("a", sa.String(collation='x" FROM shop_order --'))),
     "insert by table()": lambda s: sa.insert(sa.table("shop_order", sa.column("id"))).values(id=ID),
     "caller's tenant": lambda s: sa.select(s.o.c.number).where(s.o.c.number == sa.bindparam("prefiq_tenant", "globex")),
 }  # fmt: skip

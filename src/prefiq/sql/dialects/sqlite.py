@@ -174,7 +174,9 @@ class SqliteEngine:
             return _connect(database, key, may_create=not scoped)
 
         if not scoped:
-            engine = sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+            engine = sa.create_engine(
+                "sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True
+            )
             # The driver is in autocommit: what begins a transaction is said here.
             sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
             return engine
@@ -186,6 +188,7 @@ class SqliteEngine:
             max_overflow=0,
             pool_timeout=database.pool_timeout,
             pool_reset_on_return=None,
+            hide_parameters=True,  # errors, and so logs, name no values
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
