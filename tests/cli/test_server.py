@@ -203,11 +203,15 @@ def test_logs_of_the_server_are_json_and_without_colour_in_production(within, ap
         server.wait_for("Application startup complete")
         assert server.process.stdout is not None
         url = server.process.stdout.readline().split()[1]
-        get(f"{url}/livez")
-        server.wait_for("/livez")
+        get(f"{url}/api/me?secret=canary")
+        server.wait_for("/api/me")
         server.end()
     records = [json.loads(line) for line in server.lines]
-    assert {"uvicorn.error", "uvicorn.access"} <= {record["logger"] for record in records}
+    assert "uvicorn.error" in {record["logger"] for record in records}
+    (line,) = [record for record in records if "/api/me" in record["message"]]
+    assert (line["logger"], line["message"], line["status"]) == ("prefiq.access", "GET /api/me", 401)
+    assert {"ms", "bytes", "request_id"} <= line.keys()
+    assert "canary" not in "".join(server.lines)
     assert "\x1b" not in "".join(server.lines)
 
 
@@ -239,7 +243,7 @@ def test_start_refuses_a_database_that_is_behind(run, process, tmp_path: Path) -
     result = process(
         "server", "start", "--port", "0", cwd=tmp_path / "demo", ENV="production", LOG_LEVEL="ERROR"
     )
-    assert result.returncode == 3
+    assert result.returncode == 5
     assert "prefiq run migrate" in result.stderr
     assert not (tmp_path / "demo/demo.db").exists()
 

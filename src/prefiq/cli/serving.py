@@ -26,7 +26,7 @@ __all__ = ["APP", "Readiness", "application_asgi", "make_app", "serve", "server_
 APP = "prefiq.cli.core.server:app"
 AT_HEAD_SECONDS = 30.0
 BACKLOG = 2048
-_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
+_SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
 
 
 def make_app(folder: Path | None = None) -> Starlette:
@@ -118,16 +118,23 @@ class Readiness:
 
 
 def adopt_server_logs() -> None:
-    """Send the records of uvicorn and gunicorn where all others go, in the same form."""
+    """Send the records of uvicorn and gunicorn where all others go, in the same form.
+
+    But uvicorn's line for each request: Prefiq's own knows tenant and actor, and leaves the query out.
+    """
     for name in _SERVERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()  # with no handler in reach, uvicorn does not even put the line together
+    access.propagate = False
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn serves Prefiq, as options of ``uvicorn.run`` and ``uvicorn.Config``."""
     return {
+        "access_log": False,
         "log_config": None,  # ours is configured already, and takes uvicorn's records too
         "log_level": settings.log_level.lower(),
         "lifespan": "on",

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 
 from prefiq.contracts import IPermissions, Scope
 from prefiq.errors import PrefiqError
-from prefiq.web.access import log_request, logs_requests
+from prefiq.web.access import log_call, log_request, logs_requests
 from prefiq.web.answers import DOCUMENT, JSON, Answer
 from prefiq.web.auth import IAuthenticator, TokenAuthenticator
 from prefiq.web.call import Call, Level, Plan
 from prefiq.web.cursor import cursor_keys
 from prefiq.web.documents import documents
-from prefiq.web.endpoint import ASGI, Limits, Table, compile_endpoint, send_answer
+from prefiq.web.endpoint import ASGI, CALL_KEY, Limits, Table, compile_endpoint, send_answer
 from prefiq.web.errors import MethodNotAllowed, NoSuchPath, NotReady
 from prefiq.web.health import Readiness
 from prefiq.web.problems import problem_answer, status_answer
@@ -222,7 +223,7 @@ class DocumentRoute(BaseRoute):
         # An orchestrator asks all the time; that it was well is worth no line.
         level = logging.DEBUG if self.quiet and answer[0] == 200 else logging.INFO
         if logs_requests(level):
-            log_request(method, self.path, answer[0], size, started, request_id, level)
+            log_request(method, self.path, answer[0], size, started, request_id, level=level)
 
 
 def _health_routes(readiness: Readiness, workers: Workers) -> list[BaseRoute]:
@@ -243,30 +244,43 @@ def _health_routes(readiness: Readiness, workers: Workers) -> list[BaseRoute]:
 
 
 class _Send:
-    """A Starlette response that is an ``Answer``; what was asked below ``/api`` has its line already."""
+    """A Starlette response that is an ``Answer``.
 
-    def __init__(self, answer: Answer, request_id: str) -> None:
+    Args:
+        call: The request; as the endpoint knew it where it handed it on.
+        answer: What to send.
+    """
+
+    def __init__(self, call: Call, answer: Answer) -> None:
+        self.call = call
         self.answer = answer
-        self.request_id = request_id
-        self.started = time.monotonic()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         del receive
-        head, https = scope["method"] == "HEAD", scope.get("scheme") == "https"
-        size = await send_answer(send, self.answer, self.request_id, head=head, https=https)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not f"{path}/".startswith(f"{API}/") and logs_requests():
-            log_request(scope["method"], path, self.answer[0], size, self.started, self.request_id)
+        method, https = scope["method"], scope.get("scheme") == "https"
+        size = await send_answer(send, self.answer, self.call.request_id, head=method == "HEAD", https=https)
+        if logs_requests(logging.INFO):
+            self.call.logged = True
+            log_call(self.call, method, self.answer[0], size)
 
 
-async def _on_http_error(_: Any, error: Exception) -> Any:
+def _call_of(request: Request) -> Call:
+    """The request as the endpoint knew it, or one that it has not seen."""
+    scope = request.scope
+    known: Call | None = scope.get(CALL_KEY)
+    return known or Call(
+        new_id(), {}, scope["path"].removeprefix(scope.get("root_path", "")), b"", time.monotonic()
+    )
+
+
+async def _on_http_error(request: Request, error: Exception) -> Any:
     assert isinstance(error, HTTPException)
-    request_id = new_id()
+    call = _call_of(request)
     if error.status_code == 404:
-        return _Send(problem_answer(NoSuchPath(), request_id), request_id)
-    return _Send(status_answer(error.status_code, request_id, error.headers), request_id)
+        return _Send(call, problem_answer(NoSuchPath(), call.request_id))
+    return _Send(call, status_answer(error.status_code, call.request_id, error.headers))
 
 
-async def _on_error(_: Any, error: Exception) -> Any:
-    request_id = new_id()
-    return _Send(problem_answer(error, request_id), request_id)
+async def _on_error(request: Request, error: Exception) -> Any:
+    call = _call_of(request)
+    return _Send(call, problem_answer(error, call.request_id))

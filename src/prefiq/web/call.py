@@ -42,6 +42,7 @@ class Call:
     params: Mapping[str, str] = NO_PARAMS
     body: bytes = b""
     error: Exception | None = None
+    logged: bool = False
     plan: Plan
 
     def __init__(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from logging import INFO
 from typing import Any
 
 from prefiq.contracts import Forbidden, IPermissions, Scope
@@ -49,6 +50,8 @@ ASGI = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 PATH_LIMIT = 2048
 QUERY_LIMIT = 8192
 HEADER_LIMIT = 100
+CALL_KEY = "prefiq.call"
+"""Where Starlette's routes and handlers find the request as the endpoint knows it."""
 BODILESS = frozenset({204, 304})
 """Statuses without a body; a length of 0 would speak of what the caller has."""
 HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -201,22 +204,23 @@ def compile_endpoint(
             status, answer_headers, body = problem_answer(error, call.request_id)
         if hand_on is not None:  # outside the `try`: what is raised there is Starlette's to answer
             counted = Counted(send)
+            scope[CALL_KEY] = call
             try:
                 await hand_on(scope, receive, counted)
             finally:
-                if logged():
+                if counted.status and not call.logged and logged(INFO):
                     log_call(call, method, counted.status, counted.size)
             return
         more = [(b"content-length", b"%d" % len(body)), (b"x-request-id", call.request_id.encode())]
         if scope.get("scheme") == "https":
             more.append(HSTS)
-        if status in BODILESS:
+        if not body and status in BODILESS:
             del more[0]
         if method == "HEAD":
             body = b""
         await send({"type": "http.response.start", "status": status, "headers": [*answer_headers, *more]})
         await send({"type": "http.response.body", "body": body})
-        if logged():
+        if logged(INFO):
             log_call(call, method, status, len(body))
 
     return endpoint

@@ -255,6 +255,21 @@ def test_security_headers(api):
         assert "strict-transport-security" not in answer.headers
 
 
+def test_answers_without_a_body_have_no_length(api):
+    """A length of 0 would tell a cache that the copy it has is empty (RFC 9110, section 8.6)."""
+    project = api.project()
+    tag = {"If-None-Match": '"1"'}
+    document = {"If-None-Match": api.client.get("/openapi.json").headers["etag"]}
+    for answer, status in (
+        (api.get(f"/projects/{project['id']}", headers=tag), 304),
+        (api.client.get("/openapi.json", headers=document), 304),
+        (api.delete(f"/projects/{project['id']}", headers={"If-Match": '"1"'}), 204),
+    ):
+        assert answer.status_code == status
+        assert "content-length" not in answer.headers
+    assert api.request("HEAD", "/projects").headers["content-length"] != "0"
+
+
 def test_https_is_remembered(app):
     """Behind TLS, browsers are told to stay there."""
     with TestClient(create_asgi(app), base_url="https://testserver") as client:
