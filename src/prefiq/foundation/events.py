@@ -164,7 +164,7 @@ def compile_subscriber(
         name: ``<module>.<function>``.
         injected: Contract by parameter name; None stands for the value None.
         wait: What runs the coroutine of an ``async def`` subscriber to its end; None for a plain function.
-        slow: Seconds after which a run is logged; 0 logs none and costs nothing.
+        slow: Seconds for each event after which a run is logged; 0 logs none and costs nothing.
     """
     contracts = tuple((injected or {}).items())
 
@@ -182,7 +182,8 @@ def compile_subscriber(
         try:
             return plain(scope, given)
         finally:
-            tell_if_slow("subscriber", name, perf_counter() - begun, slow)
+            count = len(given) if isinstance(given, list) else 1
+            tell_if_slow("subscriber", name, (perf_counter() - begun) / max(count, 1), slow)
 
     return Subscriber(name, subscriptions_of(function), watched if slow > 0 else plain)
 

@@ -322,3 +322,21 @@ class TestInjection:
         """It would never be called."""
         with pytest.raises(DeclarationError, match="Shipped has neither model nor action"):
             subscribe(Shipped, **wanted)
+
+
+@pytest.mark.parametrize(("events", "seconds", "told"), [(1, 0.2, True), (10, 0.2, False), (10, 2.0, True)])
+def test_slow_subscriber_is_judged_by_each_event(
+    events: int, seconds: float, told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A batch may take as much longer as it holds more."""
+
+    @subscribe(Shipped, batch=True)
+    def listen(_: Sequence[Shipped]) -> None:
+        """Takes its time."""
+
+    ticks = iter([0.0, seconds])
+    monkeypatch.setattr("prefiq.foundation.events.perf_counter", lambda: next(ticks))
+    one = compile_subscriber(listen, name="app.listen", slow=0.1)
+    with Scope(Bound("acme"), resolve=lambda *_: None) as scope:
+        one.call(scope, [Shipped(n) for n in range(events)])
+    assert ("slow subscriber app.listen" in caplog.text) is told
