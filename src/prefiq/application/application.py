@@ -35,6 +35,8 @@ __all__ = ["Application"]
 logger = logging.getLogger("prefiq")
 
 SYSTEM = Actor("system", ("*",), "System")
+LOOKING = frozenset({Tenants.REASON, "sanity check", "seeds that are missing"})
+"""Why Prefiq itself looks without changing anything: nothing to audit, and the edge does it all the time."""
 
 
 class Application:
@@ -205,8 +207,7 @@ class Application:
         tenancy = self._tenancy(tenant, as_system)
         if as_system:
             actor = SYSTEM
-            # The edge asks the directory all the time; that is nothing to audit.
-            level = logging.DEBUG if as_system == Tenants.REASON else logging.INFO
+            level = logging.DEBUG if as_system in LOOKING else logging.INFO
             logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
         return Scope(
             tenancy,

@@ -15,7 +15,7 @@ from prefiq.container.graph import Graph, Node
 
 __all__ = ["Argument", "Event", "Explanation", "explain", "lines"]
 
-Deed = Literal["bound", "bound as default", "added", "replaced", "decorated"]
+Deed = Literal["bound", "bound as default", "added", "replaced", "extended", "decorated"]
 _ROLES: Mapping[str, Deed] = {"default": "bound as default", "collected": "added", "decorator": "decorated"}
 
 
@@ -207,6 +207,7 @@ def _history(node: Node, graph: Graph, defaults: list[Binding]) -> Iterator[Even
         answers = f" for {label(defaults[0].contract)}" if defaults[0].contract != first.contract else ""
         without = f"{name_of(defaults[0].provides)}, the default of {defaults[0].module}{answers}"
     yield _event(first, reason=first.reason, without=without)
+    yield from _extended(first)
     for before, after in itertools.pairwise(steps):
         yield Event(
             "replaced",
@@ -217,6 +218,15 @@ def _history(node: Node, graph: Graph, defaults: list[Binding]) -> Iterator[Even
             "",
             name_of(before.provides),
         )
+        yield from _extended(after)
+
+
+def _extended(binding: Binding) -> Iterator[Event]:
+    """The parts that other modules put in front of a service, the last one outermost."""
+    without = name_of(binding.provides)
+    for module, name, source in binding.extended:
+        yield Event("extended", module, name, source, binding.lifetime, "", without)
+        without = name
 
 
 def _event(binding: Binding, *, reason: str = "", without: str = "") -> Event:

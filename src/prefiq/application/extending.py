@@ -169,7 +169,8 @@ def _composed(binding: Binding, parts: Sequence[Part], faults: list[PrefiqError]
         "__qualname__": base.__qualname__,
         "__doc__": base.__doc__,
     }
-    return dataclasses.replace(binding, provides=type(base.__name__, bases, namespace))
+    extended = tuple((module.name, cls.__name__, _source_of(cls)) for module, cls in parts)
+    return dataclasses.replace(binding, provides=type(base.__name__, bases, namespace), extended=extended)
 
 
 def _own_classes(cls: type) -> Iterator[type]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefiq.application.application import Application
+    from prefiq.container.graph import Node
 
 __all__ = ["Edge", "ModuleGraph", "ModuleNode", "graph_of", "mermaid"]
 
 OWN = "prefiq"
+KINDS = ("requires", "uses", "refers to", "extends", "decorates", "hooks into")
 STRONG = ("requires", "uses", "refers to", "extends")
 """What a module cannot do without; decorators and hooks are for the sake of the other."""
 
@@ -84,17 +87,28 @@ def graph_of(app: Application) -> ModuleGraph:
             add(module.name, required, "requires", required)
     nodes = app.container.graph.nodes
     for node in nodes:
+        for extender, _, _ in node.binding.extended:
+            add(extender, node.binding.module, "extends", node.name)
         for link in node.links:
             for target in link.targets:
-                kind = "decorates" if target == node.inner else "uses"
-                add(node.binding.module, nodes[target].binding.module, kind, nodes[target].name)
+                if target != node.inner:
+                    add(
+                        _asker(node, link.parameter), nodes[target].binding.module, "uses", nodes[target].name
+                    )
+        if node.inner is not None:
+            owner = nodes[node.inner]
+            while owner.inner is not None:  # a decorator is for the contract, not for another decorator
+                owner = nodes[owner.inner]
+            add(node.binding.module, owner.binding.module, "decorates", node.name)
     for spec in app.catalog:
-        for one in (spec, *(child.model for child in spec.children)):
-            for field in one.fields:
-                if field.ref is not None and field.ref.model:
-                    add(spec.module, field.ref.model.partition(".")[0], "refers to", field.ref.model)
+        owned = [(spec.module, spec.fields), *((spec.module, child.model.fields) for child in spec.children)]
         for extension in spec.extensions:
             add(extension.module, spec.module, "extends", spec.qualified)
+            owned.append((extension.module, extension.fields))
+        for asker, fields in owned:
+            for field in fields:
+                if field.ref is not None and field.ref.model:
+                    add(asker, field.ref.model.partition(".")[0], "refers to", field.ref.model)
     for hook in app.host.hooks():
         for model in app.catalog:
             if model.cls is hook.mark.model:
@@ -116,12 +130,19 @@ def graph_of(app: Application) -> ModuleGraph:
     return ModuleGraph(modules, tuple(edges))
 
 
+def _asker(node: Node, parameter: str) -> str:
+    """The module that a parameter is for: of a service, one that extends it may have asked."""
+    attribute = parameter.removeprefix("x__")
+    if attribute != parameter and node.binding.extended:
+        modules = {name: module for module, name, _ in node.binding.extended}
+        for cls in getattr(node.binding.provides, "__mro__", ()):
+            if cls.__name__ in modules and attribute in inspect.get_annotations(cls):
+                return modules[cls.__name__]
+    return node.binding.module
+
+
 def _kind(detail: str) -> str:
-    return next(
-        kind
-        for kind in ("requires", "uses", "refers to", "extends", "decorates", "hooks into")
-        if detail.startswith(f"{kind} ")
-    )
+    return next(kind for kind in KINDS if detail.startswith(f"{kind} "))
 
 
 def mermaid(graph: ModuleGraph) -> str:

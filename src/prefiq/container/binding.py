@@ -36,6 +36,7 @@ class Binding:
         active: Whether its condition held.
         reason: Text of the condition, for the report; empty where there is none.
         replaced: What it took the place of, by ``[replace]`` or in a fork; None for one that a module wrote.
+        extended: Module, class and place of each part that other modules put in front of ``provides``.
     """
 
     contract: Any
@@ -50,6 +51,7 @@ class Binding:
     active: bool = True
     reason: str = ""
     replaced: Binding | None = None
+    extended: tuple[tuple[str, str, str], ...] = ()
 
     def replaced_by(self, provides: Any, *, source: str) -> Binding:
         """The same binding with another implementation and no explicit arguments."""
@@ -61,4 +63,5 @@ class Binding:
             opens=False,
             args={},
             replaced=self,
+            extended=(),
         )

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from prefiq.container.generics import label, origin
-from prefiq.lowcode import FieldSpec, ModelSpec
+from prefiq.lowcode import ActionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
+from prefiq.lowcode.model_spec import ExtensionSpec
 
 if TYPE_CHECKING:
     from prefiq.application import Application
@@ -75,7 +76,10 @@ def surface_of(app: Application, module: str = "") -> Surface:
     found: dict[str, dict[str, Facts]] = {kind: {} for kind in KINDS}
     for spec in app.catalog:
         if module in {"", spec.module}:
-            _model(found, spec)
+            _model(found, spec, tuned=not module)
+        for extension in spec.extensions:
+            if module in {"", extension.module}:
+                _extension(found, spec, extension)
     _tables(found, app, module)
     _routes(found, app, module)
     _bindings(found, app, module)
@@ -114,7 +118,7 @@ def differences(before: Surface, after: Surface) -> Iterator[Difference]:
                 )
 
 
-def _model(found: dict[str, dict[str, Facts]], spec: ModelSpec) -> None:
+def _model(found: dict[str, dict[str, Facts]], spec: ModelSpec, *, tuned: bool) -> None:
     found["models"][spec.qualified] = {
         "label": spec.label,
         "plural": spec.plural,
@@ -125,12 +129,31 @@ def _model(found: dict[str, dict[str, Facts]], spec: ModelSpec) -> None:
         "order_by": list(spec.order_by),
         "states": list(spec.status.states) if spec.status else [],
     }
-    for field in spec.all_fields:
-        found["fields"][f"{spec.qualified}.{field.name}"] = _field(field)
+    for field in spec.fields:
+        # What another module tunes is not this one's doing.
+        own = field if tuned or field.declared is None else field.declared
+        found["fields"][f"{spec.qualified}.{field.name}"] = _field(own)
     for child in spec.children:
         for field in child.model.fields:
             found["fields"][f"{spec.qualified}.{child.name}.{field.name}"] = _field(field)
-    for action in spec.actions:
+    added = {action.name for extension in spec.extensions for action in extension.actions}
+    _actions(found, spec, [action for action in spec.actions if action.name not in added])
+    for verb in _VERBS:
+        found["permissions"][f"{spec.permission}.{verb}"] = {}
+    if spec.remote:
+        for route, verb in _generated(spec):
+            found["routes"][route] = {"permission": f"{spec.permission}.{verb}"}
+
+
+def _extension(found: dict[str, dict[str, Facts]], spec: ModelSpec, extension: ExtensionSpec) -> None:
+    """What a module adds to another one's model."""
+    for field in extension.fields:
+        found["fields"][f"{spec.qualified}.{field.name}"] = _field(field)
+    _actions(found, spec, extension.actions)
+
+
+def _actions(found: dict[str, dict[str, Facts]], spec: ModelSpec, actions: Iterable[ActionSpec]) -> None:
+    for action in actions:
         found["actions"][f"{spec.qualified}.{action.name}"] = {
             "permission": action.permission,
             "from": list(action.sources),
@@ -139,12 +162,7 @@ def _model(found: dict[str, dict[str, Facts]], spec: ModelSpec) -> None:
         for parameter in action.parameters:
             found["fields"][f"{spec.qualified}.{action.name}({parameter.name})"] = _field(parameter)
         found["permissions"][action.permission] = {}
-    for verb in _VERBS:
-        found["permissions"][f"{spec.permission}.{verb}"] = {}
-    if spec.remote:
-        for route, verb in _generated(spec):
-            found["routes"][route] = {"permission": f"{spec.permission}.{verb}"}
-        for action in spec.actions if spec.scope == "tenant" else ():
+        if spec.remote and spec.scope == "tenant":
             found["routes"][f"POST {spec.path}/{{id}}/{action.name}"] = {"permission": action.permission}
 
 
@@ -185,15 +203,25 @@ def _tables(found: dict[str, dict[str, Facts]], app: Application, module: str) -
     tables = Tables(app.catalog)
     for table in tables:
         spec = tables.spec_of(table.name)
-        if module and (spec is None or spec.module != module):
-            continue
-        found["tables"][table.name] = {"scope": tables.scope_of(table.name)}
+        added = {
+            field.column: extension.module
+            for extension in (spec.extensions if spec is not None else ())
+            for field in extension.fields
+        }
+        owner = spec.module if spec is not None else ""
+        if module in {"", owner}:
+            found["tables"][table.name] = {"scope": tables.scope_of(table.name)}
         for column in table.columns:
+            if module not in {"", added.get(column.name, owner)}:
+                continue
             found["columns"][f"{table.name}.{column.name}"] = {
                 "type": str(column.type),
                 "nullable": bool(column.nullable),
             }
         for index in table.indexes:
+            owners = {added[column.name] for column in index.columns if column.name in added} or {owner}
+            if module not in {"", *owners}:
+                continue
             found["indexes"][str(index.name)] = {
                 "columns": [column.name for column in index.columns],
                 "unique": bool(index.unique),

@@ -56,7 +56,17 @@ def faults_of(folder: Path, *apps: str) -> list[PrefiqError]:
 RAISES = """
 raise Boom
 """
-ATTRIBUTES = ("models", "hooks", "subscribers", "seeds", "after", "name", "migrations", "settings")
+ATTRIBUTES = (
+    "models",
+    "extensions",
+    "hooks",
+    "subscribers",
+    "seeds",
+    "after",
+    "name",
+    "migrations",
+    "settings",
+)
 METHODS = ("bind", "routes", "commands", "checks", "boot")
 ERRORS = {
     "Exception": "class Boom(Exception): pass",
@@ -127,7 +137,7 @@ def test_what_is_asked_later_is_named_too(install: Install, tmp_path: Path, wher
     assert (fault.module, fault.distribution, fault.step) == ("bad", "acme-bad 1.0", where)
 
 
-@pytest.mark.parametrize("attribute", ["models", "hooks", "subscribers", "seeds", "after"])
+@pytest.mark.parametrize("attribute", ["models", "extensions", "hooks", "subscribers", "seeds", "after"])
 @pytest.mark.parametrize("value", ["'audit'", "None", "object", "{}"])
 def test_attribute_of_the_wrong_kind_is_named(
     install: Install, tmp_path: Path, attribute: str, value: str
