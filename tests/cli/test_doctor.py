@@ -24,6 +24,16 @@ def test_sanity_is_quick_and_writes_nothing(within, application: Path, files_of)
     assert files_of(application) == before
 
 
+@pytest.mark.parametrize(
+    "command", [("run", "sanity"), ("doctor", "database"), ("run", "migrate", "--check"), ("tenants", "list")]
+)
+def test_looking_is_not_audited(within, command: tuple[str, ...]) -> None:
+    """In production nothing stands before the answer of what only looks; what acts as the system is told."""
+    assert within(*command, env={"ENV": "production"}).stderr == ""
+    acting = within("shell", "--tenant", "acme", "-c", "1", env={"ENV": "production"})
+    assert "acting as system: prefiq shell" in acting.stderr
+
+
 def test_sanity_notices_a_table_that_cannot_be_read(within, application: Path) -> None:
     """A column that is gone is found by the read, with the model's name."""
     with sqlite3.connect(application / "demo.db") as connection:
