@@ -14,6 +14,7 @@ import pytest
 
 from prefiq.contracts import Bound, Placement, Scope, System, Tenancy
 from prefiq.foundation.entity import Child, Entity
+from prefiq.foundation.extension import Extension
 from prefiq.foundation.repository_memory import MemoryStore, RepositoryMemory
 from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.lowcode import Catalog, ModelMeta, Status, children, field, now, ref, transition, unique
@@ -112,7 +113,45 @@ class Country(Entity):
     meta = ModelMeta(scope="shared", order_by="code")
 
 
-MODELS = (Project, Task, Everything, Note, Country)
+class Part(Child):
+    title: str
+
+
+class Box(Entity):
+    """A model that another module extends."""
+
+    label: str = field(max_length=40, unique=True)
+    size: int | None = field(default=None)
+    parts: list[Part] = children(Part)
+
+    meta = ModelMeta(order_by="label")
+
+
+class BoxMore(Extension[Box]):
+    """Every kind of field, with a default or empty."""
+
+    number: str | None = field(default=None, max_length=20, unique=True)
+    word: str = field(default="none", max_length=20, index=True)
+    money: Decimal = field(default=Decimal("1.5"), precision=12, scale=2, index=True)
+    most: Decimal | None = field(default=None, precision=12, scale=2)
+    whole: int = field(default=7, sort=True)
+    flag: bool = field(default=True)
+    ratio: float | None = field(default=None)
+    day: date | None = field(default=None, index=True)
+    moment: datetime | None = field(default=None)
+    colour: Colour = field(default=Colour.GREEN)
+    document: dict[str, Any] = field(default_factory=dict)
+    note_id: UUID | None = ref(Note, default=None, on_delete="set_null")
+
+
+class BoxLast(Extension[Box]):
+    """A second module's."""
+
+    whole: int = field(default=0)
+
+
+MODELS = (Project, Task, Everything, Note, Country, Box)
+EXTENSIONS = {"more": (BoxMore,), "last": (BoxLast,)}
 
 
 class Tenant:
@@ -136,12 +175,13 @@ def resolve(scope: Scope, contract: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def models() -> SimpleNamespace:
-    return SimpleNamespace(**{model.__name__: model for model in MODELS}, Item=Item, Stage=Stage)
+    named = (*MODELS, Item, Part, Stage, BoxMore, BoxLast, Colour)
+    return SimpleNamespace(**{model.__name__: model for model in named})
 
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    return Catalog.build({"shop": MODELS})
+    return Catalog.build({"shop": MODELS}, EXTENSIONS)
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,12 @@ class TestEverything(_Stores):
     name = "Everything"
 
 
+class TestBox(_Stores):
+    """Extensions of two modules change nothing of what the model itself does."""
+
+    name = "Box"
+
+
 class TestNote(_Stores):
     name = "Note"
 

@@ -17,6 +17,7 @@ from prefiq.contracts import (
     ValidationFailed,
 )
 from prefiq.foundation.entity import loaded
+from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import ModelSpec, uuid7
 from prefiq.testing.contract_values import Make, Undone, changeable, status_of
@@ -140,14 +141,14 @@ class WritingContract:
         """Without a snapshot the version decides, and only what differs is written."""
         name = changeable(spec)[0]
         entity = repo.save(make(0))
-        built = type(entity)(*snapshot_of(spec)(entity))
+        built = revive(spec, snapshot_of(spec)(entity))
         repo.update(built)
         assert built.version == 1
         setattr(built, name, getattr(make(1), name))
         repo.update(built)
         assert built.version == 2
         assert repo.get_by_id(entity.id) == built
-        stale = type(entity)(*snapshot_of(spec)(entity))
+        stale = revive(spec, snapshot_of(spec)(entity))
         setattr(stale, name, getattr(make(3), name))
         with pytest.raises(ConcurrencyError):
             repo.update(stale)
@@ -205,7 +206,7 @@ class WritingContract:
         setattr(stored, field, state)
         with pytest.raises(IllegalTransition):
             repo.update(stored)
-        built = type(stored)(*snapshot_of(spec)(stored))
+        built = revive(spec, snapshot_of(spec)(stored))
         with pytest.raises(IllegalTransition):
             repo.update(built)
         assert getattr(repo.get_by_id(stored.id), field) == spec.field(field).default
