@@ -178,6 +178,7 @@ def field(
         min_length: Fewest code points of a string.
         max_length: Most code points of a string; 255 where not given.
         pattern: Regular expression that the whole string must match; digits and word characters mean ASCII.
+            One that a hostile text can keep busy for seconds is refused.
         precision: Digits of a decimal in all.
         scale: Digits of a decimal behind the point.
         gt: Greater than; a limit is a number for numbers, a date for dates, an aware datetime for those.

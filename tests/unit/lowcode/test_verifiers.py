@@ -407,6 +407,18 @@ class TestTextLimits:
             ("text_limits", "x", "the pattern is not valid: missing ), unterminated subpattern at position 0")
         ]
 
+    @pytest.mark.parametrize("pattern", [r"(a+)+", r"(\w+\s?)*", r"(a|a)*", r"(x*)*y"])
+    def test_a_pattern_that_a_text_can_make_endless_is_refused(self, pattern):
+        """Whoever fills in a form must not be able to stop a worker."""
+        problem = "a text that does not match the pattern can take seconds to refuse"
+        assert broken(declare(str, field(max_length=40, pattern=pattern))) == [("text_limits", "x", problem)]
+
+    def test_what_a_pattern_may_cost_depends_on_the_length(self):
+        """Two parts that meet are nothing in a line, and hours in a million characters."""
+        assert broken(declare(str, field(max_length=600, pattern=".*x.*"))) == []
+        assert len(broken(declare(str, field(text=True, pattern=".*x.*")))) == 1
+        assert broken(declare(str, field(text=True, max_length=4000, pattern=".*x.*"))) == []
+
     def test_limits_of_text_pass(self):
         """Both kinds of text."""
         assert broken(declare(str, field(min_length=1, max_length=600, pattern=".*", search=True))) == []

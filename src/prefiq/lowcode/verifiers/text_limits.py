@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from prefiq.lowcode.errors import Violation
 from prefiq.lowcode.model_spec import ModelSpec
+from prefiq.lowcode.pattern_cost import endless_steps
+from prefiq.lowcode.values import TEXT_LIMIT
 from prefiq.lowcode.verifiers.context import Context, all_fields
 
 # Longer strings cannot be indexed with the tenant on every engine (MariaDB: 3072 bytes a key).
@@ -45,6 +47,15 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
                 yield Violation(
                     "text_limits", spec.qualified, name, f"the pattern is not valid: {error}", "mend it"
                 )
+            else:
+                if endless_steps(field.pattern, field.max_length or TEXT_LIMIT):
+                    yield Violation(
+                        "text_limits",
+                        spec.qualified,
+                        name,
+                        "a text that does not match the pattern can take seconds to refuse",
+                        "repeat nothing that repeats itself, as (a+)+ does, or lower max_length",
+                    )
         if field.search and not textual:
             yield Violation(
                 "text_limits", spec.qualified, name, "only text can be searched", "leave out search=True"
