@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
-from dependency_injector import containers
 from typing_extensions import TypeForm
 
 from prefiq.container.errors import MissingBinding
@@ -18,7 +17,6 @@ from prefiq.container.generics import label, name_of
 from prefiq.container.graph import Graph
 from prefiq.container.linker import Linker, Wanted
 from prefiq.container.native import Native
-from prefiq.container.native_container import native_of
 from prefiq.container.parameters import parameters_of
 from prefiq.container.plan import Steps, enabled
 from prefiq.container.providers import Resource
@@ -30,6 +28,8 @@ from prefiq.contracts import Scope, current_scope_or_none
 from prefiq.errors import Faults, PrefiqError
 
 if TYPE_CHECKING:
+    from dependency_injector import containers
+
     from prefiq.container.binding import Binding
 
 __all__ = ["Container", "check", "compose"]
@@ -275,6 +275,9 @@ class Container:
         ``Provide["shop.IClock"]`` and ``native.shop.IClock`` lead to a provider.
         """
         if self._native is None:
+            # The library's containers import its wiring, and that every web framework that is installed.
+            from prefiq.container.native_container import native_of
+
             self._native = native_of(self.graph, self.supply)
         return self._native
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, get_origin
 
 from prefiq.container.binding import Binding, Lifetime
@@ -85,7 +87,7 @@ def _replacement(node: Node, provides: Any, source: str) -> Node:
 
 def _caller() -> str:
     """Place of the first caller outside of Prefiq, for errors."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "prefiq":
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("prefiq."):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""

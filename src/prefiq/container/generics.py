@@ -16,11 +16,15 @@ FAMILIES = (IDomain, IDomainService)
 
 def origin(contract: Any) -> Any:
     """``IDomain`` for ``IDomain[Note]``; anything not generic unchanged."""
+    if contract.__class__ is type:  # nearly all, and thousands are asked at boot
+        return contract
     return get_origin(contract) or contract
 
 
 def label(contract: Any) -> str:
     """A contract's name for people and for configuration, for example ``"IDomain[Note]"``."""
+    if contract.__class__ is type:
+        return str(contract.__name__)
     arguments = get_args(contract)
     base = getattr(origin(contract), "__name__", None) or str(contract)
     if not arguments:

@@ -50,15 +50,17 @@ class Builder(Native):
         """Remember what this builds, and keep the library's async mode off."""
         if node is not None:
             self.node = node
+        self.modified = False
         self.disable_async_mode()  # type: ignore[attr-defined]
 
     def wire(self, args: list[Any], kwargs: Mapping[str, Any], family: Family | None = None) -> None:
         """Set what the parameters are given: providers by place, then by name."""
-        self.family = None
-        library: Any = self
+        library: Any = super(Native, self)  # past the news of changes: this is none
         library.set_args(*args)
-        library.set_kwargs(**kwargs)
-        library.clear_attributes()
+        if kwargs or self.modified:
+            library.set_kwargs(**kwargs)
+            library.clear_attributes()
+        self.ready = None
         self.family = family
         self.modified = False
 

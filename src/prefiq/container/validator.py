@@ -67,10 +67,11 @@ def _factory(node: Node) -> Iterator[PrefiqError]:
     if binding.lifetime == "value":
         return
     function = _called(binding.provides)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    plain = isinstance(function, type)
+    if not plain and (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
         yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
         return
-    generates = inspect.isgeneratorfunction(function)
+    generates = not plain and inspect.isgeneratorfunction(function)
     if generates and not binding.opens:
         yield UnusableBinding(
             node.name,
@@ -103,7 +104,9 @@ def _called(provides: Any) -> Any:
 
 def _promises(node: Node) -> Iterator[PrefiqError]:
     binding = node.binding
-    if binding.opens or inspect.isgeneratorfunction(binding.provides):
+    if binding.opens or (
+        not isinstance(binding.provides, type) and inspect.isgeneratorfunction(binding.provides)
+    ):
         return
     made: Any = type(binding.provides) if binding.lifetime == "value" else made_by(binding.provides)
     if made is None:
