@@ -20,6 +20,7 @@ ALGORITHMS = (
 """Signatures accepted from outside: public keys only, so that no other application shares a key with us."""
 
 _KEYS = ("issuer", "audience", "jwks_uri", "jwks", "jwks_file", "algorithms", "claims")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _PRIVATE = ("d", "k", "p", "q", "dp", "dq", "qi", "oth")
 
 
@@ -81,7 +82,10 @@ def read_issuers(
     found = []
     for name, table in raw.items():
         reader = _IssuerReader(f"{at}.{name}", source, folder, faults)
-        if isinstance(table, Mapping):
+        if not _NAME.fullmatch(str(name)):
+            # It stands before each of its actors, with a colon between: no other may mean the same.
+            reader.wrong("", "is no name", "at most 60 of a-z, A-Z, 0-9, -, _ and .")
+        elif isinstance(table, Mapping):
             found.append(reader.read(str(name), table))
         else:
             reader.wrong("", "is not a table", "issuer, audience, and one of jwks_uri, jwks, jwks_file")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jwt
 
 from prefiq.contracts import Actor
+from prefiq.lowcode.values import BadValue, clean_text
 from prefiq.web.errors import TenantRefused, Unauthenticated
 from prefiq.web.key_set import KeySet
 
@@ -29,6 +30,7 @@ LONGEST_LIFE = 366 * 86_400
 REMEMBERED_SECONDS = 30.0
 MOST_REMEMBERED = 10_000
 MOST_PERMISSIONS = 1000
+LONGEST_ACTOR = 190
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
@@ -185,8 +187,8 @@ class TokenAuthenticator:
         wanted = issuer.claims
         subject = claim(claims, wanted.actor)
         tenants = claim(claims, wanted.tenants)
-        if not isinstance(subject, str) or not subject:
-            raise Unauthenticated(f"issuer {issuer.name}: no claim {wanted.actor}")
+        if not _is_actor(subject):
+            raise Unauthenticated(f"issuer {issuer.name}: {wanted.actor} names nobody that can be recorded")
         tenants = [tenants] if isinstance(tenants, str) else tenants or []
         if not _is_texts(tenants):
             raise Unauthenticated(f"issuer {issuer.name}: {wanted.tenants} is not a list of texts")
@@ -275,8 +277,8 @@ def _check_claims(claims: Mapping[str, Any], audience: Sequence[str], issuer: st
     given = [given] if isinstance(given, str) else given
     if not _is_texts(given) or not set(given) & set(audience):
         raise Unauthenticated("another audience")
-    if own and not (isinstance(claims["sub"], str) and claims["sub"]):
-        raise Unauthenticated("an empty subject")
+    if own and not _is_actor(claims["sub"]):
+        raise Unauthenticated("a subject that names nobody that can be recorded")
     if not isinstance(claims["exp"], int | float) or claims["exp"] > time.time() + LONGEST_LIFE:
         raise Unauthenticated("it lives longer than a year")
 
@@ -293,5 +295,14 @@ def _permissions(scope: Any) -> tuple[str, ...]:
     return tuple(p for p in patterns if isinstance(p, str) and p)[:MOST_PERMISSIONS]
 
 
+def _is_actor(value: Any) -> bool:
+    """Whether the history can hold it beside the name of an issuer."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ACTOR and value.isprintable()
+
+
 def _name(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    # People choose it themselves: one that cannot be stored is left out, nobody is refused for it.
+    try:
+        return clean_text(value) if isinstance(value, str) and len(value) <= LONGEST_ACTOR else ""
+    except BadValue:
+        return ""

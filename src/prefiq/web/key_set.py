@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -106,7 +106,7 @@ class KeySet:
             self._tried_at = self._clock()
             self._keys = _keys_of(self._fetch())
             self._fetched_at = self._clock()
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
             logger.warning("keys of issuer %s cannot be fetched: %s", self._issuer.name, type(error).__name__)
         finally:
             self._lock.release()

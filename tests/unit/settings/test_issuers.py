@@ -137,3 +137,10 @@ def test_one_issuer_has_one_entry(wrong):
     table = 'issuer = "same"\naudience = "p"\njwks_uri = "https://f/x"\n'
     (fault,) = wrong({}, toml=f"[issuers.a]\n{table}[issuers.b]\n{table}")
     assert (type(fault), fault.name) == (TomlError, "issuers.b")
+
+
+@pytest.mark.parametrize("name", ["a:b", "", "a b", "a\\nb", "x" * 61])
+def test_the_name_of_an_issuer_cannot_be_mistaken(wrong, name):
+    """It stands before its actors with a colon: ``a`` with ``b:c`` must not be ``a:b`` with ``c``."""
+    (fault,) = wrong({"JWT_ISSUERS": json.dumps({name: GOOD})})
+    assert "is no name" in str(fault)

@@ -105,6 +105,9 @@ REFUSED = {
     "issued in the future": own(iat=time.time() + 3600),
     "without subject": own(sub=None),
     "empty subject": own(sub=""),
+    "subject too long for the history": own(sub="a" * 191),
+    "subject of more than a line": own(sub="ann\nERROR"),
+    "subject with half a character": own(sub="\ud800"),
     "tenant is a number": own(tenant=7),
     "tenants is a text": own(tenants="acme"),
     "another audience": own(aud="billing"),
@@ -196,6 +199,8 @@ OUTSIDE_REFUSED = {
     "without exp": outside(exp=None),
     "expired": outside(exp=time.time() - 100),
     "without actor": outside(sub=None),
+    "actor too long for the history": outside(sub="a" * 191),
+    "actor with half a character": outside(sub="\ud800"),
     "tenants is a number": outside(org={"tenants": 7}),
     "tenants holds an empty one": outside(org={"tenants": [""]}),
 }
@@ -219,6 +224,12 @@ def test_an_issuer_cannot_speak_for_people_of_another(clock):
     authenticator = TokenAuthenticator([KEY], [ISSUER, twin], clock=clock)
     tokens = [outside(sub="ann"), outside(sub="ann", iss="https://twin", tenants=["acme"]), own()]
     assert len({authenticator.authenticate(token).actor.id for token in tokens}) == 3
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", "x" * 191, "a" + "\u0300" * 40, 7])
+def test_a_name_that_cannot_be_stored_is_left_out(authenticator, name):
+    """People choose their names at the issuer; one must not make every answer to them a server's fault."""
+    assert authenticator.authenticate(outside(display=name)).actor.name == ""
 
 
 def test_a_single_tenant_needs_no_claim(clock):

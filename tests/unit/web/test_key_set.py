@@ -26,12 +26,16 @@ class LocalIssuer:
 
     def __init__(self):
         self.asked = 0
+        self.garbage = b""
         self.status, self.body, self.location = 200, json.dumps({"keys": [jwk(0)]}).encode(), ""
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 issuer.asked += 1
+                if issuer.garbage:
+                    self.wfile.write(issuer.garbage)
+                    return
                 self.send_response(issuer.status)
                 if issuer.location:
                     self.send_header("Location", issuer.location)
@@ -111,6 +115,8 @@ def test_a_key_that_was_withdrawn_is_refused_after_ten_minutes(keys, local, cloc
         {"status": 500},
         {"body": b"<html>"},
         {"body": b"[]"},
+        {"body": b"[" * 100_000},
+        {"garbage": b"no HTTP at all\r\n\r\n"},
         {"body": json.dumps({"keys": [jwk(0)]}).encode() + b" " * 300_000},
     ],
 )
