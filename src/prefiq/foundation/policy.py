@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from prefiq.contracts import Actor, Criteria, Forbidden, Scope
 
-__all__ = ["ActorPermissions", "Policy", "can", "grants"]
+__all__ = ["ActorPermissions", "Policy", "Roles", "can", "grants"]
 
 E = TypeVar("E")
+ROLE = "role:"
+MOST_KNOWN = 4096
 
 
 @lru_cache(maxsize=4096)
@@ -34,15 +38,46 @@ def can(*permissions: str, id: str = "tester") -> Actor:
     return Actor(id, permissions)
 
 
+class Roles:
+    """What an application's roles stand for: who holds ``role:accountant`` holds the patterns of ``accountant``.
+
+    A role that the application does not know grants nothing, so that a token may outlive it.
+
+    Args:
+        patterns: Role → permission patterns.
+    """
+
+    def __init__(self, patterns: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+        self._patterns = {f"{ROLE}{name}": tuple(held) for name, held in patterns.items()}
+        self._known: dict[object, tuple[str, ...]] = {}
+
+    def expand(self, permissions: Sequence[str]) -> tuple[str, ...]:
+        """Patterns alone, each role replaced by its own."""
+        try:
+            return self._known[permissions]
+        except (KeyError, TypeError):  # a list has no hash
+            held = tuple(permissions)
+        found = (self._patterns.get(one, ()) if one.startswith(ROLE) else (one,) for one in held)
+        expanded = tuple(dict.fromkeys(pattern for patterns in found for pattern in patterns))
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[held] = expanded
+        return expanded
+
+
+NO_ROLES = Roles()
+
+
 class ActorPermissions:
     """``IPermissions`` from what the scope's actor holds; default deny.
 
     Args:
         scope: Whose actor asks.
+        roles: What the application's roles stand for.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self._held = scope.actor.permissions
+    def __init__(self, scope: Scope, roles: Roles = NO_ROLES) -> None:
+        self._held = roles.expand(scope.actor.permissions)
 
     def allows(self, permission: str, /) -> bool:
         """Whether one of the actor's patterns covers it."""

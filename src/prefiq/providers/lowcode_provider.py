@@ -9,7 +9,7 @@ from prefiq.contracts import IClock, IPermissions, ITenantContext, ITransactions
 from prefiq.foundation import Events, SystemClock, Tenant
 from prefiq.foundation.history import HistoryEntry, record_history
 from prefiq.foundation.memory_store import MemoryStore
-from prefiq.foundation.policy import ActorPermissions
+from prefiq.foundation.policy import ActorPermissions, Roles
 from prefiq.foundation.seeds import SeedRecord
 from prefiq.foundation.service_context import ServiceContext
 from prefiq.foundation.tenant_context import ScopeTenant
@@ -33,6 +33,7 @@ class LowcodeProvider(ProviderBase):
         """Bind the shared services."""
         to.app(IClock, SystemClock)
         to.bind(ITenantContext, ScopeTenant)
+        to.app(Roles, roles)
         to.bind(IPermissions, ActorPermissions)
         to.app(Tables, tables)
         to.resource(ConnectionManager, connections)
@@ -46,6 +47,11 @@ class LowcodeProvider(ProviderBase):
 def tables(catalog: Catalog) -> Tables:
     """The tables of all models."""
     return Tables(catalog)
+
+
+def roles(settings: Settings) -> Roles:
+    """The roles of ``prefiq.toml``."""
+    return Roles(settings.roles)
 
 
 def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManager]:

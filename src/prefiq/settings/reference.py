@@ -58,8 +58,8 @@ disable = ["projects.check_code"]                         # named hooks, validat
 [settings.projects]                                       # what one app is told
 archive_after_days = 90
 
-[roles]                                                   # role = permissions, wildcards by segment
-viewer = ["*.*.read"]
+[roles]                                                   # what a token with the scope `role:viewer` may do
+viewer = ["*.*.read"]                                     # permissions, wildcards by segment
 
 [issuers.acme]                                            # tokens of others that are accepted
 issuer = "https://login.acme.example"

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Match
 
 from prefiq.contracts import IPermissions, Scope
 from prefiq.errors import PrefiqError
+from prefiq.foundation.policy import Roles
 from prefiq.web.access import log_call, log_request, logs_requests
 from prefiq.web.answers import DOCUMENT, JSON, Answer
 from prefiq.web.auth import IAuthenticator, TokenAuthenticator
@@ -143,7 +144,7 @@ def _me(permissions: Iterable[str]) -> Callable[[Call, Scope], Answer]:
                 {
                     "actor": {"id": actor.id, "name": actor.name or actor.id},
                     "tenant": scope.tenant,
-                    "permissions": actor.permissions,
+                    "permissions": scope[Roles].expand(actor.permissions),
                     "allowed": [permission for permission in known if asked.allows(permission)],
                 }
             ),

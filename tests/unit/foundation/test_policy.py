@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from prefiq.contracts import Actor, Bound, Forbidden, Scope
 from prefiq.foundation.entity import Entity
-from prefiq.foundation.policy import ActorPermissions, Policy, can, grants, model_of
+from prefiq.foundation.policy import ActorPermissions, Policy, Roles, can, grants, model_of
 
 
 class Project(Entity):
@@ -102,6 +102,22 @@ class TestActorPermissions:
         with pytest.raises(Forbidden) as caught:
             ActorPermissions(scope(can("tasks.*"))).require("projects.project.read")
         assert caught.value.permission == "projects.project.read"
+
+    def test_a_role_stands_for_its_patterns(self):
+        """Beside what is held otherwise; a role that nobody declared grants nothing, whatever it is called."""
+        roles = Roles({"clerk": ["tasks.*.read", "tasks.task.close"], "*": ["*"]})
+        held = ActorPermissions(scope(can("role:clerk", "projects.*")), roles)
+        assert held.allows("tasks.task.read")
+        assert held.allows("projects.project.close")
+        assert not held.allows("tasks.task.delete")
+        for unknown in ("role:boss", "role:", "clerk", "role:role:clerk"):
+            assert not ActorPermissions(scope(can(unknown)), roles).allows("tasks.task.read")
+        assert not ActorPermissions(scope(can("role:clerk"))).allows("tasks.task.read")
+
+    def test_a_role_becomes_patterns_once_each(self):
+        """In the order in which they are held."""
+        roles = Roles({"clerk": ["a.*", "b.*"]})
+        assert roles.expand(["b.*", "role:clerk", "role:boss", "c"]) == ("b.*", "a.*", "c")
 
     def test_nobody_may_nothing(self):
         """Default deny."""

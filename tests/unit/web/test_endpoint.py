@@ -384,6 +384,26 @@ def test_a_single_tenant(tmp_path):
         problem(client.get("/api/me", headers=headers), 403, "PFQ702")
 
 
+@pytest.mark.parametrize(
+    ("scopes", "status", "permissions"),
+    [
+        (["role:clerk"], 200, ["projects.project.read", "projects.task.*"]),
+        (["role:clerk", "projects.task.*"], 200, ["projects.project.read", "projects.task.*"]),
+        (["role:boss"], 403, []),
+    ],
+)
+def test_a_role_of_the_application(tmp_path, scopes, status, permissions):
+    """A token's ``role:`` scope opens what ``[roles]`` gives to it, and ``/api/me`` says what that is."""
+    (tmp_path / "prefiq.toml").write_text('[roles]\nclerk = ["projects.project.read", "projects.task.*"]\n')
+    with make_application(tmp_path, ["projects"]) as app, TestClient(create_asgi(app)) as client:
+        headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme', 'ann', scopes)}"}
+        assert client.get("/api/projects/projects", headers=headers).status_code == status
+        me = client.get("/api/me", headers=headers).json()
+    assert me["permissions"] == permissions
+    assert ("projects.task.delete" in me["allowed"]) is bool(permissions)
+    assert "projects.project.delete" not in me["allowed"]
+
+
 class KeyAuthenticator:
     """Another kind of credential: a key that stands for an actor."""
 
