@@ -62,15 +62,16 @@ class Operation:
         return True
 
     def _model(self, schema: Schema, module: str, name: str) -> ModelState:
-        model = schema.get(f"{module}.{name}")
+        model = schema.get(f"{module}.{schema.present(name)}")
         if model is None:
             raise BadOperation(self.title, f"there is no model {name}")
         return model
 
     def _opened(self, schema: Schema, module: str, name: str) -> tuple[Schema, ModelState]:
         """Schema and model to add to; a part of another's table begins with its first column."""
-        if "." in name and schema.get(f"{module}.{name}") is None:
-            part = ModelState(module, name, _table_of(schema, name), ())
+        present = schema.present(name)
+        if "." in name and schema.get(f"{module}.{present}") is None:
+            part = ModelState(module, present, _table_of(schema, present), ())
             return schema.plus([part]), part
         return schema, self._model(schema, module, name)
 
@@ -102,6 +103,10 @@ class CreateModel(Operation):
         if schema.get(made.qualified) is not None:
             raise BadOperation(self.title, "it is there already")
         owner = next((model for model in schema if model.table == self.table), None)
+        if owner is not None and owner.extends:
+            raise BadOperation(
+                self.title, f"the module {owner.module} adds to it before, and does not say so in requires"
+            )
         if owner is not None:
             raise BadOperation(self.title, f"the table {self.table} is {owner.qualified}'s")
         if missing := [column for column in made.key if made.field(column) is None]:
@@ -137,7 +142,7 @@ class DropModel(Operation):
     def change(self, schema: Schema, module: str) -> Schema:  # noqa: D102
         dropped = self._model(schema, module, self.model)
         # What other modules had added is gone with the table.
-        schema = Schema(tuple(model for model in schema if model.extends != dropped.qualified))
+        schema = schema.of(model for model in schema if model.extends != dropped.qualified)
         for model in schema:
             for field in model.fields:
                 if (
@@ -321,7 +326,10 @@ class RenameModel(Operation):
             raise BadOperation(self.title, f"there is a table {self.table} already")
         renamed = dataclasses.replace(model, name=self.new, table=self.table)
         changed = schema.with_model(renamed, in_place_of=model.qualified)
-        return Schema(tuple(_refer_to(other, model.qualified, renamed) for other in changed))
+        return Schema(
+            tuple(_refer_to(other, model.qualified, renamed) for other in changed),
+            (*schema.renamed, (model.qualified, renamed.qualified)),
+        )
 
     def contracts(self, schema: Schema, module: str) -> bool:  # noqa: D102
         del schema, module

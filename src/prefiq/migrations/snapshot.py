@@ -138,9 +138,12 @@ class Schema:
 
     Args:
         models: In the order in which they were made.
+        renamed: Old and new qualified name of models that were renamed: the migrations of other modules may
+            still speak of the old ones.
     """
 
     models: tuple[ModelState, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
 
     def __iter__(self) -> Iterator[ModelState]:
         return iter(self.models)
@@ -156,8 +159,15 @@ class Schema:
             module: The module that speaks.
             name: ``"Project"`` of that module, or ``"projects.Project"``.
         """
-        owner = self.get(name if "." in name else f"{module}.{name}")
+        owner = self.get(self.present(name) if "." in name else f"{module}.{name}")
         return None if owner is None else self._whole(owner)
+
+    def present(self, qualified: str) -> str:
+        """What a model of another module is called now."""
+        for old, new in self.renamed:
+            if old == qualified and self.get(qualified) is None:
+                qualified = new
+        return qualified
 
     @property
     def tables(self) -> tuple[ModelState, ...]:
@@ -180,20 +190,24 @@ class Schema:
 
     def without_module(self, module: str) -> Schema:
         """The part that a module does not own."""
-        return Schema(tuple(model for model in self.models if model.module != module))
+        return self.of(model for model in self.models if model.module != module)
 
     def plus(self, models: Iterable[ModelState]) -> Schema:
         """The same with more models."""
-        return Schema((*self.models, *models))
+        return self.of((*self.models, *models))
+
+    def of(self, models: Iterable[ModelState]) -> Schema:
+        """The same with other models."""
+        return Schema(tuple(models), self.renamed)
 
     def minus(self, qualified: str) -> Schema:
         """The same without one model."""
-        return Schema(tuple(model for model in self.models if model.qualified != qualified))
+        return self.of(model for model in self.models if model.qualified != qualified)
 
     def with_model(self, model: ModelState, *, in_place_of: str = "") -> Schema:
         """The same with one model replaced."""
         replaced = in_place_of or model.qualified
-        return Schema(tuple(model if old.qualified == replaced else old for old in self.models))
+        return self.of(model if old.qualified == replaced else old for old in self.models)
 
     @property
     def canonical(self) -> Schema:

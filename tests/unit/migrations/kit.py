@@ -59,6 +59,7 @@ class Workshop:
         self.root = root
         self.stem = f"prefiq_test_{next(_numbers)}"
         self.models: dict[str, list[type]] = {}
+        self.extensions: dict[str, list[type]] = {}
         self.database = root / "database.sqlite"
 
     def package(self, module: str) -> str:
@@ -75,9 +76,19 @@ class Workshop:
         self.models[module] = list(models)
         return self.catalog
 
+    def extend(self, module: str, *extensions: type) -> Catalog:
+        """The module adds this to others' models from now on."""
+        self.extensions[module] = list(extensions)
+        return self.catalog if module in self.models else self.declare(module)
+
+    def unlist(self, module: str) -> None:
+        """The module is no longer listed; its package stays."""
+        del self.models[module]
+        self.extensions.pop(module, None)
+
     @property
     def catalog(self) -> Catalog:
-        return Catalog.build(self.models)
+        return Catalog.build(self.models, self.extensions)
 
     @property
     def parts(self) -> list[ModulePart]:
