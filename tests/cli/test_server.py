@@ -153,6 +153,32 @@ def test_uvicorns_own_command_serves_and_ends_in_good_order(within, application:
     assert within("shell", "--tenant", "acme", "-c", code).stdout == "['LATE-1']\n"
 
 
+def test_gunicorn_serves_and_ends_in_good_order(within, application: Path) -> None:
+    """With uvicorn's workers: each makes the app, lines have our form, a request in flight at SIGTERM is answered."""
+    token = token_for(within)
+    argv = ["gunicorn", "prefiq.cli.core.server:app", "-k", "uvicorn_worker.UvicornWorker", "-w", "2"]
+    with started(*argv, "-b", "127.0.0.1:0", cwd=application, ENV="production", LOG_FORMAT="json") as server:
+        port = int(server.wait_for(r"Listening at: http://127\.0\.0\.1:(\d+)")[1])
+        server.wait_for("Application startup complete", 2)
+        assert get(f"http://127.0.0.1:{port}/readyz") == (200, {"status": "ok"})
+        status, countries = get(f"http://127.0.0.1:{port}/api/masters/countries?count=exact&limit=1", token)
+        assert (status, countries["total"]) == (200, 249)
+        line = json.loads(server.wait_for("/api/masters/countries").string)
+        assert (line["logger"], line["tenant"], line["actor"]) == ("prefiq.access", "acme", "developer")
+        body = json.dumps({"code": "LATE-1", "name": "In flight"}).encode()
+        connection, rest = begin_post(port, "/api/projects/projects", token, body)
+        with connection:
+            server.process.send_signal(signal.SIGTERM)
+            server.wait_for("Handling signal: term")
+            connection.sendall(rest)
+            answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 201")
+        assert server.process.wait(SECONDS) == 0
+    assert "Traceback" not in "".join(server.lines)
+    code = "print([p.code for p in scope[IDomain[Project]].list().items])"
+    assert within("shell", "--tenant", "acme", "-c", code).stdout == "['LATE-1']\n"
+
+
 def test_start_in_development_needs_nothing_before(run, process, tmp_path: Path) -> None:
     """From a fresh folder: the database is made, a tenant, its seeds and a token that works."""
     run("new", "demo", "--apps", "projects,masters")
