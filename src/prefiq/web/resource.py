@@ -234,13 +234,18 @@ class Resource:
     def _history(self) -> Handler:
         contract, policy, name = self.contract, self.policy, self.spec.qualified
         shown = self.representation.readable
+        fields = frozenset(field.name for field in self.spec.all_fields)
 
         def history(call: Call, scope: Scope) -> Answer:
             refuse_query(call)
             records = scope[contract].history(key_of(call, name))
             hidden = scope[policy].unreadable()
             names = frozenset(name for name in shown if not is_among(name, hidden)) if hidden else shown
-            return 200, JSON, encode({"items": [history_item(record, names) for record in records]})
+            return (
+                200,
+                JSON,
+                encode({"items": [history_item(record, names, fields - names) for record in records]}),
+            )
 
         return history
 
@@ -380,8 +385,11 @@ def next_link(call: Call, cursor: str) -> bytes:
     return f'<{quote(call.root + call.path, safe="/")}?{quote(query, safe=LINK_SAFE)}>; rel="next"'.encode()
 
 
-def history_item(record: Any, names: frozenset[str]) -> dict[str, Any]:
-    """An entry of a history, with changes of the fields that may be read."""
+def history_item(record: Any, names: frozenset[str], unread: frozenset[str]) -> dict[str, Any]:
+    """An entry of a history, with changes of the fields that may be read.
+
+    An argument with the name of a field that may not be read is what became of it, most often.
+    """
     return {
         "at": record.at,
         "actor": record.actor,
@@ -389,5 +397,5 @@ def history_item(record: Any, names: frozenset[str]) -> dict[str, Any]:
         "action": record.action,
         "version": getattr(record, "entity_version", None) or record.version,
         "changes": {name: change for name, change in record.changes.items() if name in names},
-        "arguments": dict(getattr(record, "arguments", {})),
+        "arguments": {n: value for n, value in getattr(record, "arguments", {}).items() if n not in unread},
     }

@@ -131,6 +131,8 @@ class ProjectPolicy(Policy[Project]):
         return where(urgent=False) if self.actor.id == "trainee" else None
 
     def unreadable(self) -> frozenset[str]:
+        if self.actor.id == "blind":
+            return frozenset({"name"})
         return frozenset({"budget", "note"}) if self.actor.id in {"clerk", "auditor"} else frozenset()
 
 

@@ -321,6 +321,14 @@ def test_who_may_act_and_not_read_is_shown_no_values(api):
     assert seen.json()["name"] == "z"
 
 
+def test_an_argument_named_like_an_unreadable_field_is_not_told(api):
+    """What ``rename(name)`` was given is the field's value, for who may not read the field."""
+    path = f"/projects/{api.project()['id']}"
+    api.post(f"{path}/rename", {"name": "secret"})
+    assert api.get(f"{path}/history").json()["items"][-1]["arguments"] == {"name": "secret"}
+    assert "secret" not in api.get(f"{path}/history", actor="blind").text
+
+
 def test_history_tells_who_did_what(api):
     """Oldest first, with values before and after; hidden and unreadable fields are left out."""
     one = f"/projects/{api.project(budget='1')['id']}"
