@@ -68,7 +68,9 @@ class _OnTerminal:
         self._bars.advance(self._task, count)
 
     def finish(self) -> None:
-        """The last bar is complete, also where nobody knew how long it would be."""
-        if self._task is not None:
+        """The last bar is complete, also where nobody knew how long it would be; one that never moved is gone."""
+        if self._task is not None and self._count:
             self._bars.update(self._task, total=self._count, completed=self._count)
+        elif self._task is not None:
+            self._bars.remove_task(self._task)
         self._task, self._count = None, 0
