@@ -206,7 +206,7 @@ def compile_endpoint(
             counted = Counted(send)
             scope[CALL_KEY] = call
             try:
-                await hand_on(scope, receive, counted)
+                await hand_on(scope, _limited(receive, limits.body), counted)
             finally:
                 if counted.status and not call.logged and logged(INFO):
                     log_call(call, method, counted.status, counted.size)
@@ -347,6 +347,21 @@ class _Resumed:
     def __await__(self) -> Generator[Any, Any, bytes]:
         yield self._pending
         return (yield from self._rest.__await__())
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """The same body for code of others, which may read it whole: what is beyond the limit is an error."""
+    size = 0
+
+    async def next_message() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    return next_message
 
 
 async def _gather(receive: Receive, limit: int) -> bytes:

@@ -163,6 +163,19 @@ def test_routes_of_starlette_stand_behind_authentication(serve):
     assert "0000" not in exploded.text
 
 
+def test_a_route_of_starlette_reads_no_more_than_others(app, serve):
+    """BODY_LIMIT holds for it as well, whoever sends a length or leaves it out."""
+
+    async def size(request):
+        return JSONResponse(len(await request.body()))
+
+    request = serve(Route("/size", size, methods=["POST"]))
+    limit = app.settings.body_limit
+    assert request("POST", "/size", content=b"x" * limit).json() == limit
+    assert request("POST", "/size", content=b"x" * (limit + 1)).json()["code"] == "PFQ707"
+    assert request("POST", "/size", content=iter([b"x" * limit, b"x"])).status_code == 413
+
+
 def test_two_that_want_one_path_are_found_at_start(app, serve):
     """A route neither hides a generated one nor is hidden by it, silently."""
     handler = count(app)
