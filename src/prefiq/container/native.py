@@ -52,7 +52,7 @@ class Family:
 
     def __init__(self) -> None:
         self.epoch = 0
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # what is freed in it may run code of anybody
         self._steps: weakref.WeakSet[Steps] = weakref.WeakSet()
 
     def join(self, steps: Steps) -> None:
