@@ -69,6 +69,7 @@ class Shape:
         has_id: Whether a member ``id`` names an existing row.
         partial: Whether nothing is required.
         noun: What a member is called in a message: ``"field"`` or ``"parameter"``.
+        refusals: Why members that one may look for are none of them, by name.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Shape:
         has_id: bool = False,
         partial: bool = False,
         noun: str = "field",
+        refusals: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.fields = {field.name: field for field in fields}
@@ -89,6 +91,7 @@ class Shape:
         self.has_id = has_id
         self.partial = partial
         self.noun = noun
+        self.refusals = dict(refusals or {})
         self.checks = {field.name: check_for(field) for field in fields}
         self.types = {field.name: wire_type(field) for field in fields}
         self.names = frozenset((*self.fields, *self.children, *self.objects))
@@ -181,7 +184,7 @@ class Shape:
             elif name in self.objects:
                 errors += self.objects[name].faults(value, f"{prefix}{name}.")
             else:
-                message = f"is not a {self.noun} that can be given"
+                message = self.refusals.get(name, f"is not a {self.noun} that can be given")
                 errors.append(MemberError(prefix.rstrip("."), "unknown", message, member=name))
         if not self.partial and row_id is None:
             errors += [
@@ -274,7 +277,7 @@ def create_shape(spec: ModelSpec) -> Shape:
     """What creates an entity: every field that may be written, with rows of its children."""
     children = {child.name: create_shape(child.model) for child in spec.children}
     fields = tuple(f for f in spec.fields if f.writable)
-    return Shape(f"{spec.name}Create", fields, children, extension_shapes(spec))
+    return Shape(f"{spec.name}Create", fields, children, extension_shapes(spec), refusals=refusals_of(spec))
 
 
 def extension_shapes(spec: ModelSpec) -> dict[str, Shape]:
@@ -301,7 +304,25 @@ def patch_shape(spec: ModelSpec) -> Shape:
         for child in spec.children
     }
     fields = tuple(f for f in spec.fields if f.writable)
-    return Shape(f"{spec.name}Patch", fields, children, extension_shapes(spec), partial=True)
+    return Shape(
+        f"{spec.name}Patch",
+        fields,
+        children,
+        extension_shapes(spec),
+        partial=True,
+        refusals=refusals_of(spec),
+    )
+
+
+def refusals_of(spec: ModelSpec) -> dict[str, str]:
+    """Why fields that a caller sees cannot be given: the status has actions, others are read-only."""
+    found = {}
+    for field in spec.fields:
+        if field.hidden or field.writable:
+            continue
+        ways = [action.name for action in spec.actions if action.to is not None] if field.is_status else ()
+        found[field.name] = f"is changed by actions alone: {', '.join(ways)}" if ways else "is read-only"
+    return found
 
 
 def parameter_shape(name: str, parameters: tuple[FieldSpec, ...]) -> Shape:

@@ -105,6 +105,26 @@ def test_what_code_sets_is_unknown(shape, name):
     assert errors_of(shape, f'{{"code": "A", "name": "n", "{name}": 1}}'.encode()) == {f"#/{name}": "unknown"}
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("stage", "is changed by actions alone: activate, close"),
+        ("created_at", "is read-only"),
+        ("secret_rank", "is not a field that can be given"),
+        ("colour", "is not a field that can be given"),
+    ],
+)
+def test_what_code_sets_says_how(api, name, message):
+    """A status names the actions that change it; a hidden field is as one that is not there."""
+    project = api.project()
+    for answer in (
+        api.patch(f"/projects/{project['id']}", {name: "active"}),
+        api.post("/projects", {"code": "B", "name": "n", name: "active"}),
+    ):
+        (fault,) = answer.json()["errors"]
+        assert (fault["pointer"], fault["code"], fault["detail"]) == (f"#/{name}", "unknown", message)
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"3"])
 def test_a_body_is_an_object(shape, body):
     """Whatever else is one fault about the whole."""
