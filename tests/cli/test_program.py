@@ -181,6 +181,7 @@ def test_folder_without_application(run, tmp_path: Path) -> None:
     result = run("run", "migrate")
     assert result.exit_code == 3
     assert "This folder holds no application" in result.stderr
+    assert "in a module's checkout, APPS=MODULE before the command is one" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -124,7 +124,8 @@ class UnknownCommand(PrefiqError):
 class NotAnApplication(PrefiqError):
     """The folder has neither ``prefiq.toml`` nor ``.env``, and ``APPS`` is not set: there is nothing to run.
 
-    Run the command inside an application's folder, or name it with ``--folder``.
+    Run the command inside an application's folder, or name it with ``--folder``.  In the checkout of a module
+    ``APPS=module`` in the environment is an application.
 
     Args:
         folder: The folder looked at.
@@ -133,7 +134,10 @@ class NotAnApplication(PrefiqError):
     code: ClassVar[str] = "PFQ803"
     exit_code: ClassVar[int] = 3
     what = "This folder holds no application: no prefiq.toml, no .env, and APPS is not set"
-    fix = "prefiq new NAME makes one; --folder PATH names another folder"
+    fix = (
+        "prefiq new NAME makes one; --folder PATH names another folder; "
+        "in a module's checkout, APPS=MODULE before the command is one"
+    )
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
