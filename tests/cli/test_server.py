@@ -200,6 +200,21 @@ def test_start_in_development_needs_nothing_before(run, process, tmp_path: Path)
     assert "Traceback" not in "".join(server.lines)
 
 
+def test_uvicorns_own_command_needs_nothing_before_in_development(run, tmp_path: Path) -> None:
+    """Two workers at once make the database, a tenant and its seeds, as ``prefiq server start`` does."""
+    run("new", "demo", "--apps", "projects,masters")
+    argv = ["uvicorn", "prefiq.cli.core.server:app", "--port", "0", "--workers", "2"]
+    with started(*argv, cwd=tmp_path / "demo") as server:
+        port = int(server.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
+        server.wait_for("Application startup complete", 2)
+        until_it_listens(port)
+        token = run("-C", "demo", "token", "--tenant", "demo").stdout.strip()
+        countries = get(f"http://127.0.0.1:{port}/api/masters/countries?count=exact", token)[1]
+        assert countries["total"] == 249
+        server.end()
+    assert "Traceback" not in "".join(server.lines)
+
+
 def test_start_ends_well_on_interrupt(application: Path) -> None:
     """Ctrl+C is how a developer ends a server: exit code 0, no traceback."""
     with started("prefiq.cli", "server", "start", "--port", "0", cwd=application) as server:

@@ -1,22 +1,44 @@
-"""What ``prefiq server start`` does in development before it serves."""
+"""What a server does in development before it serves, whoever starts it."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from prefiq.cli.database_state import develop, run_seeds, tenant_keys
+from prefiq.contracts import UniqueViolation
 
 if TYPE_CHECKING:
     from prefiq.application import Application
 
-__all__ = ["get_ready"]
+__all__ = ["fill_database", "get_ready"]
 
 TENANT = "demo"
 SECONDS = 8 * 3600
 
 
+def fill_database(app: Application) -> list[str]:
+    """Bring the database to the declarations, make sure of a tenant, run the seeds.
+
+    Several workers may do this at once.
+
+    Args:
+        app: Booted, in development.
+
+    Returns:
+        Keys of the tenants.
+    """
+    develop(app)
+    if not tenant_keys(app):
+        with contextlib.suppress(UniqueViolation):  # another worker was faster
+            app.tenants.create(TENANT, "Demo")  # so that there is something to ask for
+    keys = tenant_keys(app)
+    run_seeds(app, keys)
+    return keys
+
+
 def get_ready(app: Application, url: str) -> dict[str, str]:
-    """Bring the database to the declarations, make sure of a tenant, run the seeds, make a token.
+    """``fill_database``, and make a token.
 
     Args:
         app: Booted, in development.
@@ -25,11 +47,7 @@ def get_ready(app: Application, url: str) -> dict[str, str]:
     Returns:
         What to tell the developer, by name.
     """
-    develop(app)
-    if not tenant_keys(app):
-        app.tenants.create(TENANT, "Demo")  # so that there is something to ask for
-    keys = tenant_keys(app)
-    run_seeds(app, keys)
+    keys = fill_database(app)
     welcome = {"url": url}
     if app.settings.docs:
         welcome["docs"] = f"{url}/docs"

@@ -33,7 +33,7 @@ def make_app(folder: Path | None = None) -> Starlette:
     """The ASGI app of the application in a folder, as each worker makes it; it closes with its lifespan.
 
     Logs are configured as the settings say, also those of the server that runs this.  In development the
-    database is brought to the declarations first.
+    database is brought to the declarations first, with a tenant and its seeds.
 
     Args:
         folder: The application's folder; the working directory where left out.
@@ -53,9 +53,9 @@ def make_app(folder: Path | None = None) -> Starlette:
         app = Application.boot(settings)
         try:
             if settings.env == "development":
-                from prefiq.cli.database_state import develop
+                from prefiq.cli.development import fill_database
 
-                develop(app)
+                fill_database(app)
             return application_asgi(app)
         except BaseException:
             app.close()
