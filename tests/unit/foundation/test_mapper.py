@@ -95,7 +95,7 @@ def test_loaded_flat_entity_has_its_snapshot() -> None:
     assert loaded(entity) == (UUID(int=1), 3, "x")
     assert entity == Flat(id=UUID(int=1), version=3, label="x")
     entity.label = "y"
-    assert changes(entity) == {"label": ("x", "y")}
+    assert changes(entity, CATALOG[Flat]) == {"label": ("x", "y")}
 
 
 def test_snapshot_shares_nothing_that_changes() -> None:
