@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from prefiq.foundation.entity import Entity, _EntityMeta
-from prefiq.foundation.policy import model_of
+from prefiq.foundation.for_model import model_of
 from prefiq.lowcode import ModelSpec, field, ref
 
 if TYPE_CHECKING:

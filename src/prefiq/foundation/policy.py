@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar
 
 from prefiq.contracts import Actor, Criteria, Forbidden, Scope
+from prefiq.foundation.for_model import model_of
 
 __all__ = ["ActorPermissions", "Policy", "Roles", "can", "grants"]
 
@@ -134,14 +135,3 @@ class Policy(Generic[E]):
 def is_among(field: str, named: frozenset[str]) -> bool:
     """Whether a field is named, itself or with all of its extension."""
     return field in named or ("." in field and field.partition(".")[0] in named)
-
-
-def model_of(cls: type, generic: type) -> type | None:
-    """The class ``M`` of ``class X(Generic[M])``, or None where the base is not given one."""
-    for base in getattr(cls, "__orig_bases__", ()):
-        origin = getattr(base, "__origin__", None)
-        if isinstance(origin, type) and issubclass(origin, generic):
-            (model, *_) = get_args(base)
-            if isinstance(model, type):
-                return model
-    return None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefiq.contracts import (
@@ -24,6 +23,7 @@ from prefiq.contracts import (
 from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
+from prefiq.foundation.for_model import ForModel, derive
 from prefiq.foundation.mapper import diff_of, snapshot_of
 from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
@@ -38,7 +38,7 @@ E = TypeVar("E")
 _derived: dict[type, type[RepositoryMemory[Any]]] = {}
 
 
-class RepositoryMemory(Generic[E]):
+class RepositoryMemory(ForModel[E]):
     """Stores the entities of one model in memory; ``IDomain`` without a database.
 
     ``RepositoryMemory.of(Project)`` derives one; a hand-written one says ``class ProjectMemory(
@@ -50,8 +50,6 @@ class RepositoryMemory(Generic[E]):
         transactions: Of the scope: their rollback takes back what was written here; the store's own where
             not given.
     """
-
-    model: ClassVar[type[Any]]
 
     def __init__(
         self,
@@ -69,28 +67,12 @@ class RepositoryMemory(Generic[E]):
         self._diff = diff_of(self.spec)
         self._status = StatusCheck(self.spec)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for base in getattr(cls, "__orig_bases__", ()):
-            origin = get_origin(base)
-            if isinstance(origin, type) and issubclass(origin, RepositoryMemory):
-                (model,) = get_args(base)
-                if isinstance(model, type):
-                    cls.model = model
-        model = getattr(cls, "model", None)
-        for name, decl in getattr(model, "__prefiq_fields__", {}).items():
-            if decl.unique and not hasattr(cls, f"get_by_{name}"):
-                setattr(cls, f"get_by_{name}", _getter(name))
-
     @classmethod
     def of(cls, model: type[E]) -> type[RepositoryMemory[E]]:
         """The derived repository of a model; always the same class."""
         derived = _derived.get(model)
         if derived is None:
-            base = RepositoryMemory[model]  # type: ignore[valid-type]
-            derived = types.new_class(f"{model.__name__}Memory", (base,))
-            derived.__module__ = model.__module__
-            _derived[model] = derived
+            derived = _derived[model] = derive(RepositoryMemory, model, "Memory")
         return derived
 
     # -- reading ----------------------------------------------------------------------------------------------
@@ -327,12 +309,3 @@ class RepositoryMemory(Generic[E]):
             self._status.check(entity)
         finally:
             entity._loaded = None
-
-
-def _getter(field: str) -> Callable[[RepositoryMemory[Any], object], Any]:
-    def get(self: RepositoryMemory[Any], value: object, /) -> Any:
-        return self.get_by(field, value)
-
-    get.__name__ = get.__qualname__ = f"get_by_{field}"
-    get.__doc__ = f"The entity whose {field} has this value, or None."
-    return get

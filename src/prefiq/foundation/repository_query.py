@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import types
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,6 +22,7 @@ from prefiq.contracts import (
 )
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
+from prefiq.foundation.for_model import ForModel, derive
 from prefiq.foundation.mapper import Mapper
 from prefiq.foundation.repository_children import ChildRows, chunks
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
@@ -67,7 +67,7 @@ class _Parts:
         """Whether deleting a row changes rows that the database's own cascades do not reach."""
 
 
-class RepositoryQuery(Generic[E]):
+class RepositoryQuery(ForModel[E]):
     """Stores the entities of one model; ``IDomain`` on SQL.
 
     ``RepositoryQuery.of(Project)`` derives one; a hand-written one says ``class ProjectRepos(
@@ -81,7 +81,6 @@ class RepositoryQuery(Generic[E]):
         tables: Of the application.
     """
 
-    model: ClassVar[type[Any]]
     mapper: ClassVar[type[Mapper]] = Mapper
 
     def __init__(self, executor: Executor, tables: Tables) -> None:
@@ -96,28 +95,12 @@ class RepositoryQuery(Generic[E]):
         # A shared table has no tenant's column: its plans ignore the value.
         self._tenant = "" if parts.is_shared else executor.rules.tenant
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for base in getattr(cls, "__orig_bases__", ()):
-            origin = get_origin(base)
-            if isinstance(origin, type) and issubclass(origin, RepositoryQuery):
-                (model,) = get_args(base)
-                if isinstance(model, type):
-                    cls.model = model
-        model = getattr(cls, "model", None)
-        for name, decl in getattr(model, "__prefiq_fields__", {}).items():
-            if decl.unique and not hasattr(cls, f"get_by_{name}"):
-                setattr(cls, f"get_by_{name}", _getter(name))
-
     @classmethod
     def of(cls, model: type[E]) -> type[RepositoryQuery[E]]:
         """The derived repository of a model; always the same class."""
         derived = _derived.get(model)
         if derived is None:
-            base = RepositoryQuery[model]  # type: ignore[valid-type]
-            derived = types.new_class(f"{model.__name__}Repository", (base,))
-            derived.__module__ = model.__module__
-            _derived[model] = derived
+            derived = _derived[model] = derive(RepositoryQuery, model, "Repository")
         return derived
 
     @property
@@ -503,12 +486,3 @@ def _needs_help(tables: Tables, spec: ModelSpec, seen: set[str]) -> bool:
         if on_delete == "cascade" and _needs_help(tables, other, seen):
             return True
     return False
-
-
-def _getter(field: str) -> Callable[[RepositoryQuery[Any], object], Any]:
-    def get(self: RepositoryQuery[Any], value: object, /) -> Any:
-        return self.get_by(field, value)
-
-    get.__name__ = get.__qualname__ = f"get_by_{field}"
-    get.__doc__ = f"The entity whose {field} has this value, or None."
-    return get

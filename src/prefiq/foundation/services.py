@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -37,8 +36,9 @@ from prefiq.foundation.criteria_memory import matcher
 from prefiq.foundation.entity import changes, forget, loaded
 from prefiq.foundation.events import EntityChanged
 from prefiq.foundation.extension import complete, revive
+from prefiq.foundation.for_model import derive, model_of
 from prefiq.foundation.history import HistoryEntry
-from prefiq.foundation.policy import Policy, is_among, model_of
+from prefiq.foundation.policy import Policy, is_among
 from prefiq.foundation.service_context import ServiceContext
 from prefiq.lowcode import ActionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.field import MISSING
@@ -81,12 +81,7 @@ class Services(Generic[E]):
     @classmethod
     def of(cls, model: type) -> type[Services[Any]]:
         """The derived service of a model."""
-        base: Any = Services
-        return types.new_class(
-            f"{model.__name__}Services",
-            (base[model],),
-            exec_body=lambda body: body.update(__module__=model.__module__),
-        )
+        return derive(Services, model, "Services")
 
     # ---- queries
 
