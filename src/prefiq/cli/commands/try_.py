@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +60,7 @@ def command(session: Session, *, check: bool, port: int | None) -> int:
     ):
         _configure_logs(session, app.settings)
         say(f"made an application with {' and '.join(modules)}")
-        with progress(session) as report:
+        with progress(session) as report, _quiet(environ):
             trial = fill(app, report, say)
         if check:
             return _check(session, trial, bound, started)
@@ -69,6 +72,18 @@ def _configure_logs(session: Session, settings: Any) -> None:
 
     session.loaded = settings
     configure_logging(settings)
+
+
+@contextmanager
+def _quiet(environ: Mapping[str, str]) -> Iterator[None]:
+    """Log errors alone while it is filled, whose steps are told already, unless a level was asked for."""
+    previous = logging.root.manager.disable
+    if "LOG_LEVEL" not in environ:
+        logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
 
 
 def _bound(port: int | None) -> socket.socket:
