@@ -399,7 +399,7 @@ class BadReference(ModuleFault):
         """Who asks."""
         return self.asked_by
 
-    fix = "write package.module:Name"
+    fix = "write package.module:Name, and install the package that has it"
 
 
 class LockMismatch(ModuleFault):
