@@ -82,6 +82,20 @@ def test_the_cap_holds(projects):
         projects.run(ProjectBilling.bill, project.id, amount=Decimal("50.01"))
 
 
+def test_a_store_in_memory_keeps_what_was_added(app, tenant, actor):
+    """The projects' own store for tests knows nothing of billing, and need not."""
+    from prefiq import where
+    from prefiq_projects import IProject
+    from prefiq_projects.memory import ProjectMemory
+
+    with app.fork({IProject: ProjectMemory}).scope(tenant, actor) as scope:
+        projects = scope[IProjectService]
+        project = a_project(projects)
+        assert ProjectBilling.on(projects.get(project.id)).rate == 90
+        found = projects.list(where=where(**{"billing.rate__gte": Decimal(90)})).items
+        assert [each.code for each in found] == ["A-1"]
+
+
 def test_a_title_is_shorter_here(projects):
     with pytest.raises(ValidationFailed) as caught:
         projects.create(Project(code="A-1", name="x" * 101))

@@ -49,6 +49,7 @@ class RepositoryMemory(ForModel[E]):
         store: Of the application; one of its own where not given.
         transactions: Of the scope: their rollback takes back what was written here; the store's own where
             not given.
+        catalog: Of the application, whose modules may extend the model; the model alone where not given.
     """
 
     def __init__(
@@ -56,9 +57,12 @@ class RepositoryMemory(ForModel[E]):
         tenant: ITenantContext,
         store: MemoryStore | None = None,
         transactions: ITransactions | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         if store is None:
-            store = MemoryStore(Catalog.build({"app": (self.model,)}, open_world=True))
+            spec = catalog.get(self.model) if catalog is not None else None
+            alone = Catalog.build({"app": (self.model,)}, open_world=True) if spec is None else Catalog((spec,))
+            store = MemoryStore(alone)
         self._context = tenant
         self._store = store
         self._transactions = transactions or store.transactions
