@@ -78,8 +78,9 @@ def test_the_cap_holds(projects):
     ProjectBilling.on(project).cap = Decimal(50)
     projects.update(project)
     projects.run(Project.activate, project.id)
-    with pytest.raises(ValidationFailed):
+    with pytest.raises(Refused, match="exceeded") as refused:
         projects.run(ProjectBilling.bill, project.id, amount=Decimal("50.01"))
+    assert refused.value.field == "billing.cap"
 
 
 def test_a_store_in_memory_keeps_what_was_added(app, tenant, actor):

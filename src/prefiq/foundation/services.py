@@ -29,6 +29,7 @@ from prefiq.contracts import (
     NotFound,
     Page,
     PagedResult,
+    Refused,
     ValidationFailed,
     where,
 )
@@ -220,7 +221,7 @@ class Services(Generic[E]):
             )
             with self._around(f"around_{spec.name}", entity, arguments=given):
                 self._run_hooks(f"before_{spec.name}", entity, arguments=given)
-                spec.action.apply(entity, **given)
+                self._apply(spec, entity, given)
                 self._write(entity, before, spec.name, spec.name, given)
                 self._run_hooks(f"after_{spec.name}", entity, arguments=given)
         return cast("E", entity)
@@ -284,6 +285,17 @@ class Services(Generic[E]):
         before = revive(self.spec, copy.deepcopy(values))
         before._loaded, before._moves = values, []
         return before
+
+    def _apply(self, spec: ActionSpec, entity: Any, given: Mapping[str, Any]) -> None:
+        try:
+            spec.action.apply(entity, **given)
+        except Refused as refused:
+            # An extension's own code calls its fields as it declares them; a parameter of that name comes first.
+            for extension in self.spec.extensions:
+                for field in extension.fields if spec in extension.actions else ():
+                    if field.attribute == refused.field and refused.field not in given:
+                        raise Refused(field.name, refused.message, reason=refused.reason) from refused
+            raise
 
     def _write(self, entity: Any, before: Any, verb: str, name: str, given: Mapping[str, Any]) -> None:
         self._check_rows("read", before)

@@ -41,6 +41,8 @@ class ProjectBilling(Extension[Project]):
         """Note that an amount was billed."""
         if self.base.stage is Stage.DRAFT:
             raise Refused("", "a draft is not billed")
+        if self.cap is not None and self.billed + amount > self.cap:
+            raise Refused("cap", "would be exceeded")
         self.billed += amount
 
     @validator
