@@ -72,6 +72,8 @@ def test_page_shows_text_place_and_exit_code() -> None:
         f"HTTP 409 Conflict · exit code 7 · `{__name__}`\n\n"
         "More exactly: `SpilledTwice`.\n"
     )
+    type("SpilledElsewhere", (Spilled,), {"__module__": "acme.kitchen"})
+    assert "SpilledElsewhere" not in render([Spilled])
     assert Spilled not in find_errors()
     assert SpilledTwice.code == Spilled.code
 

@@ -97,7 +97,12 @@ def _entry(error: type[PrefiqError]) -> str:
         lines += ["", f"What to do: {fix}."]
     status = HTTPStatus(error.status)
     lines += ["", f"HTTP {status.value} {status.phrase} · exit code {error.exit_code} · `{error.__module__}`"]
-    kinds = sorted(c.__name__ for c in _below(error) if "code" not in vars(c) and c.code == error.code)
+    package = error.__module__.partition(".")[0]  # what others derive is not on our page
+    kinds = sorted(
+        c.__name__
+        for c in _below(error)
+        if c.code == error.code and "code" not in vars(c) and c.__module__.partition(".")[0] == package
+    )
     if kinds:
         lines += ["", f"More exactly: {', '.join(f'`{kind}`' for kind in kinds)}."]
     return "\n".join(lines) + "\n"
