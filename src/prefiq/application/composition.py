@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefiq.application.extending import extend_bindings, sorted_extensions
+from prefiq.application.extending import ExtendsNothing, extend_bindings, sorted_extensions
 from prefiq.container import Binder, Binding, Container, compose
 from prefiq.container.errors import DecoratesNothing, MissingBinding, UnknownReplacement
 from prefiq.contracts import IDomain, IDomainService
@@ -108,7 +108,14 @@ def compose_application(
     return Composition(settings, host, catalog, container)
 
 
-CONSEQUENCES = (MissingBinding, DecoratesNothing, UnknownReplacement, UnknownDisabled, NoSuchModel)
+CONSEQUENCES = (
+    MissingBinding,
+    DecoratesNothing,
+    UnknownReplacement,
+    UnknownDisabled,
+    NoSuchModel,
+    ExtendsNothing,
+)
 
 
 def _causes(faults: Sequence[PrefiqError], *, incomplete: bool) -> list[PrefiqError]:

@@ -26,7 +26,7 @@ from prefiq.lowcode import Catalog
 from prefiq.lowcode.reader import hints_of
 from prefiq.plugins.discovery import LoadedModule
 
-__all__ = ["ExtensionUnusable", "extend_bindings", "sorted_extensions"]
+__all__ = ["ExtendsNothing", "ExtensionUnusable", "extend_bindings", "sorted_extensions"]
 
 Part = tuple[LoadedModule, Any]
 """A module and the class that it lists."""
@@ -65,6 +65,10 @@ class ExtensionUnusable(PrefiqError):
     def where(self) -> str:  # type: ignore[override]
         """Its package and line."""
         return ", ".join(part for part in (self.package, self.source) if part)
+
+
+class ExtendsNothing(ExtensionUnusable):
+    """An extension is of a model that no listed module declares."""
 
 
 def sorted_extensions(listed: Iterable[Part]) -> tuple[dict[str, list[type]], list[Part], list[Part]]:
@@ -124,9 +128,8 @@ def _model_of(part: Part, catalog: Catalog, faults: list[PrefiqError]) -> Any:
         faults.append(_fault(part, "it names no model", f"derive it from {cls.__bases__[0].__name__}[Model]"))
         return None
     if catalog.get(model) is None:
-        faults.append(
-            _fault(part, f"no listed module declares the model {model.__name__}", "list its module in apps")
-        )
+        why = f"no listed module declares the model {model.__name__}"
+        faults.append(_fault(part, why, "list its module in apps", kind=ExtendsNothing))
         return None
     return model
 
@@ -286,10 +289,17 @@ def _overlaid(model: Any, part: Part) -> tuple[Binding, ...]:
     return tuple(dataclasses.replace(binding, source=source) for binding in to.seal())
 
 
-def _fault(part: Part, why: str, advice: str, place: Any = None) -> ExtensionUnusable:
+def _fault(
+    part: Part,
+    why: str,
+    advice: str,
+    place: Any = None,
+    *,
+    kind: type[ExtensionUnusable] = ExtensionUnusable,
+) -> ExtensionUnusable:
     module, cls = part
     name = f"{module.name}.{cls.__name__}"
-    return ExtensionUnusable(name, module.package.strip(), why, advice, _source_of(place or cls))
+    return kind(name, module.package.strip(), why, advice, _source_of(place or cls))
 
 
 def _source_of(thing: Any) -> str:

@@ -228,6 +228,22 @@ def test_what_cannot_be_put_together_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_what_follows_from_a_broken_module_is_not_told(tmp_path: Path) -> None:
+    """Nobody knows which models a module would have had that could not be asked."""
+
+    class Broken(ProviderBase):
+        name = "broken"
+
+        def bind(self, to: Binder) -> None:
+            raise RuntimeError
+
+    class More(ServiceExtension[Price]): ...
+
+    class Few(PolicyExtension[Price]): ...
+
+    assert len(faults_of(tmp_path, Broken, provider("more", More, Few))) == 1
+
+
 def test_only_services_are_extended(tmp_path: Path) -> None:
     """A service that is no ``Services`` has no chain to go on with."""
 

@@ -16,10 +16,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefiq import Application, Binder, Entity, Lazy, ProviderBase, Scope, Settings, on
+from prefiq import (
+    Application,
+    Binder,
+    Entity,
+    Extension,
+    Lazy,
+    ProviderBase,
+    Scope,
+    ServiceExtension,
+    Settings,
+    action,
+    on,
+)
 from prefiq import field as declared
 from prefiq.contracts.scope import current_scope_or_none
 from prefiq.errors import Faults, PrefiqError
+from prefiq.lowcode import Violation
 from prefiq.plugins.errors import ModuleFailed
 
 SECRET = "s3cret-of-a-caller"
@@ -39,6 +52,7 @@ class Planted:
         faults: (kind of error, what tells which) that the report must have.
         early: Whether it keeps a module from being loaded or asked, so that nobody knows what it would bring.
         booting: Whether it is found only when everything else is right.
+        declaring: Whether it is in a declaration, so that nothing is put together before it is mended.
     """
 
     modules: list[type[ProviderBase]] = field(default_factory=list)
@@ -46,6 +60,7 @@ class Planted:
     faults: list[tuple[str, str]] = field(default_factory=list)
     early: bool = False
     booting: bool = False
+    declaring: bool = False
 
 
 def module(name: str, bind: Callable[[Binder], None], **more: Any) -> type[ProviderBase]:
@@ -224,10 +239,51 @@ def boot_raises() -> Planted:
     return Planted([found], faults=[("ModuleFailed", "late boot")], booting=True)
 
 
+def dropped_chain() -> Planted:
+    class Sheet(Entity):
+        text: str = declared(max_length=10)
+
+    class Drops(ServiceExtension[Sheet]):
+        def create(self, entity: Sheet, /) -> Sheet:
+            return entity
+
+    owner = module("sheets", lambda _to: None, models=(Sheet,))
+    drops = module("drops", lambda _to: None, extensions=(Drops,))
+    return Planted([owner, drops], faults=[("ExtensionUnusable", "drops.Drops")])
+
+
+def colliding_extensions() -> Planted:
+    class Page(Entity):
+        text: str = declared(max_length=10)
+
+    class First(Extension[Page]):
+        rate: int = declared(default=0)
+
+        @action
+        def bill(self) -> None: ...
+
+    class Second(Extension[Page]):
+        rate: int = declared(default=0)
+
+        @action
+        def bill(self) -> None: ...
+
+    return Planted(
+        [
+            module("pages", lambda _to: None, models=(Page,)),
+            module("collides1", lambda _to: None, extensions=(First,)),
+            module("collides2", lambda _to: None, extensions=(Second,)),
+        ],
+        faults=[("Violation", "conflicts bill")],
+        declaring=True,
+    )
+
+
 PROVIDER = "from prefiq import ProviderBase\nclass Provider(ProviderBase): pass\n"
 FAULTS = (
     missing, cyclic, captive, duplicate, private, unsatisfied, coroutine, blind_decorator, bind_raises,
-    bind_exits, bad_hook, async_hook, bad_version, not_installed, import_raises, boot_raises,
+    bind_exits, bad_hook, async_hook, bad_version, not_installed, import_raises, boot_raises, dropped_chain,
+    colliding_extensions,
 )  # fmt: skip
 FOLLOWING = {"MissingBinding", "DecoratesNothing"}
 """What is not told where a module could not be asked: it may only follow from that."""
@@ -237,7 +293,9 @@ def told(fault: PrefiqError) -> tuple[str, str]:
     """The kind of a fault and what tells it from others of the kind."""
     if isinstance(fault, ModuleFailed):
         return "ModuleFailed", f"{fault.module} {fault.step}"
-    for name in ("path", "contract", "hook", "module"):
+    if isinstance(fault, Violation):
+        return "Violation", f"{fault.rule} {fault.field}"
+    for name in ("path", "contract", "hook", "extension", "module"):
         value = getattr(fault, name, None)
         if value:
             kind = type(fault).__name__
@@ -277,6 +335,8 @@ def installed(folder: Path, packages: dict[str, tuple[str, tuple[str, ...]]]) ->
 def expected(planted: list[Planted]) -> Counter[tuple[str, str]]:
     """The report: what is found at boot alone is reached only where all else is right."""
     found = [one for one in planted if not one.booting] or planted
+    if any(one.declaring for one in planted):
+        found = [one for one in planted if one.declaring or one.early]
     early = any(one.early for one in planted)
     return Counter(
         fault
