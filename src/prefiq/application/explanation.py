@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from prefiq.container.binding import Binding, Lifetime
 from prefiq.container.errors import MissingBinding
 from prefiq.container.generics import label, name_of
 from prefiq.container.graph import Graph, Node
+from prefiq.nearest import nearest
 
 __all__ = ["Argument", "Event", "Explanation", "explain", "lines"]
 
@@ -171,8 +171,7 @@ def _named(graph: Graph, name: str) -> Any:
         known.setdefault(label(contract), contract)
     if name in known:
         return known[name]
-    nearest = next(iter(difflib.get_close_matches(name, known, n=1)), "")
-    raise MissingBinding(name, "explain", nearest)
+    raise MissingBinding(name, "explain", nearest(name, known))
 
 
 def _dependants(graph: Graph, numbers: Iterable[int]) -> set[int]:

@@ -60,7 +60,7 @@ def place_of(settings: Settings, name: str) -> int:
     Raises:
         UnknownModule: It is not listed.
     """
-    from prefiq.settings.nearest import nearest
+    from prefiq.nearest import nearest
 
     place = listed_place(settings, name)
     if place is None:

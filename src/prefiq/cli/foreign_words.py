@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prefiq.cli.errors import UnknownCommand
 from prefiq.cli.table import COMMANDS, GROUPS
-from prefiq.settings.nearest import nearest
+from prefiq.nearest import nearest
 
 __all__ = ["FOREIGN", "unknown_command"]
 

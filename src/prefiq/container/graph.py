@@ -5,13 +5,13 @@ A node is known by its number, so that a fork shares the index and copies two li
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from prefiq.container.binding import Binding, Lifetime
 from prefiq.container.generics import label, name_of, origin
+from prefiq.nearest import nearest
 
 __all__ = ["Graph", "Kind", "Link", "Node", "Skipped"]
 
@@ -186,7 +186,7 @@ class Graph:
     def nearest(self, contract: Any) -> str:
         """The bound contract with the most similar name, or an empty text."""
         known = [label(key) for key in (*self.index, *(key for _, key in self.private))]
-        return next(iter(difflib.get_close_matches(label(contract), known, n=1, cutoff=0.6)), "")
+        return nearest(label(contract), known)
 
     def names(self) -> Mapping[str, Any]:
         """Bound contracts by name where it is unambiguous, for annotations that cannot be looked up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from prefiq.container.errors import UnknownReplacement
 from prefiq.container.generics import label
 from prefiq.container.selection import contracts_of
 from prefiq.errors import PrefiqError
+from prefiq.nearest import nearest
 
 __all__ = ["replace"]
 
@@ -47,8 +47,7 @@ def replace(
     for name, implementation in wanted.items():
         place = places.get(name)
         if place is None:
-            nearest = next(iter(difflib.get_close_matches(name, places, n=1)), "")
-            faults.append(UnknownReplacement(name, nearest, source))
+            faults.append(UnknownReplacement(name, nearest(name, places), source))
         else:
             found[place] = found[place].replaced_by(implementation, source=f'{source} "{name}"')
     return found

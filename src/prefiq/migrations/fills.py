@@ -14,7 +14,7 @@ from prefiq.lowcode.field import MISSING, NOW
 from prefiq.lowcode.values import BadValue, check_for
 from prefiq.migrations.diff import Fill
 from prefiq.migrations.errors import BadFill
-from prefiq.settings.nearest import nearest
+from prefiq.nearest import nearest
 
 __all__ = ["fills_from_texts", "fills_of"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Mapping
 from enum import Enum
@@ -13,6 +12,7 @@ import msgspec
 
 from prefiq.container import Binder, Binding
 from prefiq.errors import PrefiqError
+from prefiq.nearest import nearest
 from prefiq.plugins.discovery import LoadedModule, is_settings
 from prefiq.plugins.errors import AppSettingWrong, ProviderMisdeclared
 
@@ -62,11 +62,9 @@ def _read(module: LoadedModule, kind: type, table: Mapping[str, Any], faults: li
     values: dict[str, Any] = {}
     for key in table:
         if key not in fields:
-            nearest = next(iter(difflib.get_close_matches(key, fields, n=1)), "")
+            near = nearest(key, fields)
             known = ", ".join(fields) or "none"
-            fault(
-                key, "there is no such setting", f"did you mean {nearest}?" if nearest else f"known: {known}"
-            )
+            fault(key, "there is no such setting", f"did you mean {near}?" if near else f"known: {known}")
     for name, field in fields.items():
         if name in table:
             try:

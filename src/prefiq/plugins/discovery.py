@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefiq.errors import PrefiqError
+from prefiq.nearest import nearest
 from prefiq.plugins.entry_points import AppEntry, AppIndex, installed_apps
 from prefiq.plugins.errors import (
     AmbiguousModule,
@@ -147,8 +147,7 @@ def _entries(refs: Iterable[AppRef], index: AppIndex, faults: list[PrefiqError])
             continue
         offered = index.by_name.get(ref.name, ())
         if not offered:
-            nearest = next(iter(difflib.get_close_matches(ref.name, index.by_name, n=1)), "")
-            faults.append(ModuleNotInstalled(ref.name, nearest))
+            faults.append(ModuleNotInstalled(ref.name, nearest(ref.name, index.by_name)))
         elif len(offered) > 1:
             faults.append(AmbiguousModule(ref.name, tuple(entry.package for entry in offered)))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from prefiq.container import Binder, Binding, Container, parameters_of, replace
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.events import Subscriber, compile_subscriber, subscriptions_of
 from prefiq.foundation.hooks import CompiledHook, HookTable, compile_hook, marks_of
+from prefiq.nearest import nearest
 from prefiq.plugins.app_settings import settings_binding
 from prefiq.plugins.discovery import LoadedModule, discover
 from prefiq.plugins.errors import HookUnusable, NoSuchModel, UnknownDisabled, UnknownHook
@@ -357,8 +357,7 @@ class Host:
             for implementation in caller.get_hookimpls():
                 if not implementation.optionalhook:
                     module = implementation.plugin.module
-                    nearest = next(iter(difflib.get_close_matches(name, known, n=1)), "")
-                    yield UnknownHook(module.name, module.package, name, nearest)
+                    yield UnknownHook(module.name, module.package, name, nearest(name, known))
 
     def unknown_disabled(self, others: Collection[str] = ()) -> list[PrefiqError]:
         """A fault for each disabled name that is neither a hook nor among the other things of a name.
@@ -367,10 +366,7 @@ class Host:
             others: Names of validators and guards, which can be disabled too.
         """
         known = self.hook_names.union(others)
-        return [
-            UnknownDisabled(name, next(iter(difflib.get_close_matches(name, known, n=1)), ""))
-            for name in sorted(self.disabled - known)
-        ]
+        return [UnknownDisabled(name, nearest(name, known)) for name in sorted(self.disabled - known)]
 
 
 def replace_from_settings(

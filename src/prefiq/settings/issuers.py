@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from prefiq.nearest import nearest
 from prefiq.settings.errors import SecretInToml, SettingError, UnknownSetting, shape_error
-from prefiq.settings.nearest import nearest
 from prefiq.settings.sources import file_text
 
 __all__ = ["ALGORITHMS", "ClaimMap", "Issuer", "read_issuers"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from prefiq.nearest import nearest
 from prefiq.settings.errors import SettingError
-from prefiq.settings.nearest import nearest
 from prefiq.settings.sources import Given, Sources
 from prefiq.settings.table import Setting
 

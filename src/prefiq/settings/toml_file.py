@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from prefiq.nearest import nearest
 from prefiq.settings import table
 from prefiq.settings.errors import SecretInToml, SettingError, TomlError, UnknownSetting, shape_error
 from prefiq.settings.issuers import Issuer, read_issuers
-from prefiq.settings.nearest import nearest
 from prefiq.settings.sources import EMPTY, MISSING, file_text
 from prefiq.settings.suspicious import secret_places
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from prefiq.nearest import nearest
 from prefiq.settings import table
 from prefiq.settings.errors import SettingError, UnknownSetting
-from prefiq.settings.nearest import nearest
 from prefiq.settings.settings import Settings
 from prefiq.settings.sources import Sources
 

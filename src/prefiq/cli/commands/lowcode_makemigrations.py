@@ -57,7 +57,7 @@ def command(
     """
     from prefiq.errors import Faults
     from prefiq.migrations import LikelyRenames, check_models, fills_from_texts, make, parts_of
-    from prefiq.settings.nearest import nearest
+    from prefiq.nearest import nearest
 
     decide = LikelyRenames(pairs_of("--rename", renames, "OLD=NEW, such as Project.code=key"))
     values = pairs_of("--fill", fills, "FIELD=VALUE, such as Project.code=?")

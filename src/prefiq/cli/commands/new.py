@@ -27,8 +27,8 @@ def command(session: Session, name: str, apps: str | None) -> None:
     """
     from prefiq.cli.installed import installed_modules
     from prefiq.errors import Faults
+    from prefiq.nearest import nearest
     from prefiq.scaffold import NotInstalled, make_application
-    from prefiq.settings.nearest import nearest
 
     installed = installed_modules()
     wanted = list(installed) if apps is None else [word.strip() for word in apps.split(",") if word.strip()]

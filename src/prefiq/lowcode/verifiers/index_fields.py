@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from prefiq.lowcode.errors import Violation
 from prefiq.lowcode.model_spec import SORTABLE, FieldSpec, ModelSpec
 from prefiq.lowcode.verifiers.context import Context
+from prefiq.nearest import nearest
 
 # MariaDB keeps 3072 bytes of a key, 4 for each character; the tenant in front takes its part.
 LONGEST = 2800
@@ -81,5 +81,5 @@ def _bytes(field: FieldSpec) -> int:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {near[0]}?" if near else "name a declared field"
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else "name a declared field"

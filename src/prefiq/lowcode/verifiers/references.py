@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import get_args
 
@@ -10,6 +9,7 @@ from prefiq.lowcode.errors import Violation
 from prefiq.lowcode.field import OnDelete
 from prefiq.lowcode.model_spec import ModelSpec
 from prefiq.lowcode.verifiers.context import Context
+from prefiq.nearest import nearest
 
 ON_DELETE: tuple[str, ...] = get_args(OnDelete)
 
@@ -76,9 +76,9 @@ def verify(spec: ModelSpec, context: Context) -> Iterator[Violation]:
 
 def _advice(target: type | str, context: Context) -> str:
     if isinstance(target, str):
-        near = difflib.get_close_matches(target, [model.qualified for model in context.catalog], 1)
+        near = nearest(target, (model.qualified for model in context.catalog))
         if near:
-            return f"did you mean {near[0]}?"
+            return f"did you mean {near}?"
     return "list its module in APPS, and require its distribution"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from prefiq.lowcode.extending import extension_meta_of, tuned
 from prefiq.lowcode.extension_meta import Tuning
 from prefiq.lowcode.model_spec import ExtensionSpec, FieldSpec, ModelSpec
 from prefiq.lowcode.verifiers.context import Context
+from prefiq.nearest import nearest
 
 LOWER: tuple[str, ...] = ("max_length", "lt", "le")
 HIGHER: tuple[str, ...] = ("min_length", "gt", "ge")
@@ -25,8 +25,8 @@ def verify(extension: ExtensionSpec, base: ModelSpec, context: Context) -> Itera
     for name, tuning in _tunings(extension):
         field = known.get(name)
         if field is None:
-            near = difflib.get_close_matches(name, list(known), 1)
-            fix = f"did you mean {near[0]}?" if near else f"name a field that {base.qualified} declares"
+            near = nearest(name, known)
+            fix = f"did you mean {near}?" if near else f"name a field that {base.qualified} declares"
             yield _violation(extension, name, f"{base.qualified} has no field {name}", fix)
             continue
         for problem, fix in _widening(field, tuning):
