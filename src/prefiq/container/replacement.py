@@ -23,7 +23,7 @@ def replace(
     Args:
         bindings: Of all modules, in module order.
         wanted: Class or function by ``<module>.<contract>``, for example ``"projects.IProject"`` or
-            ``"projects.IDomain[Project]"``.
+            ``"projects.IDomain[Project]"``; None where it could not be loaded, so that only the name counts.
         faults: Receives an ``UnknownReplacement`` for each name that answers nothing.
         source: File and table that ask for it, for errors and the report.
     """
@@ -48,6 +48,6 @@ def replace(
         place = places.get(name)
         if place is None:
             faults.append(UnknownReplacement(name, nearest(name, places), source))
-        else:
+        elif implementation is not None:
             found[place] = found[place].replaced_by(implementation, source=f'{source} "{name}"')
     return found

@@ -385,7 +385,7 @@ def replace_from_settings(
         faults: Receives unknown names and import paths that lead nowhere.
         source: File and table that ask for it.
     """
-    loaded: dict[str, Any] = {}
+    loaded: dict[str, Any] = dict.fromkeys(wanted)
     for name, reference in wanted.items():
         try:
             loaded[name] = load_object(reference, asked_by=f'{source} "{name}"')

@@ -522,18 +522,20 @@ def test_settings_replace_by_name(scope: Scope) -> None:
 
 
 def test_wrong_replacements_are_named_together() -> None:
-    """An unknown name and an import path that leads nowhere are both reported; a name by its nearest."""
+    """An unknown name and an import path that leads nowhere are both reported, also of one entry."""
     to = Binder("tasks")
     to.bind(IStore, Slow)
     faults: list[PrefiqError] = []
     wanted = {"tasks.IStor": f"{__name__}:Fast", "tasks.IStore": f"{__name__}:Fst", "tasks.X": "nonsense"}
     assert replace_from_settings(to.bindings, wanted, faults) == list(to.bindings)
-    missing, malformed, unknown = faults
+    missing, malformed, unknown, both = faults
     assert isinstance(missing, BadReference)
     assert missing.where == 'prefiq.toml [replace] "tasks.IStore"'
     assert isinstance(malformed, BadReference)
     assert isinstance(unknown, UnknownReplacement)
     assert unknown.nearest == "tasks.IStore"
+    assert isinstance(both, UnknownReplacement)
+    assert both.name == malformed.asked_by.split('"')[1] == "tasks.X"
 
 
 def test_default_that_is_not_used_cannot_be_replaced() -> None:
