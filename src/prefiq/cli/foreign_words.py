@@ -12,6 +12,7 @@ from prefiq.nearest import nearest
 __all__ = ["FOREIGN", "unknown_command"]
 
 _MODULE = "A module is a pip package with a provider; the README shows its twenty lines."
+_INSTALL = "A module is installed with pip, and listed in prefiq.toml."
 _TOKEN = "There are no users in the core: a token says who acts, prefiq token makes one in development."  # noqa: S105
 _RAW = "The database is reached through the scope: scope[Executor].query(…) in the shell."
 _TESTS = "Tests run with pytest; prefiq.testing has the fixtures."
@@ -43,8 +44,10 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "bench": ("", ""),
     "new-site": ("tenants create", ""),
     "new-app": ("new", _MODULE),
-    "get-app": ("apps list", "Modules are installed with pip and listed in prefiq.toml."),
-    "install-app": ("apps list", "Modules are installed with pip and listed in prefiq.toml."),
+    "get-app": ("apps add", _INSTALL),
+    "install-app": ("apps add", _INSTALL),
+    "uninstall-app": ("apps remove", ""),
+    "remove-app": ("apps remove", ""),
     "list-apps": ("apps list", ""),
     "console": ("shell", ""),
     "start": ("server start", ""),
@@ -60,7 +63,7 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "migrate:status": ("run migrate --status", ""),
     "migrate:fresh": ("run migrate", ""),
     "key:generate": ("new", "prefiq new writes a random key into .env."),
-    "route:list": ("doctor boot", "The routes stand in the API's documentation page."),
+    "route:list": ("apps show", "The routes stand in the API's documentation page, too."),
     "about": ("doctor boot", ""),
     # Rails, FastAPI, Flask and others
     "server": ("server start", ""),
