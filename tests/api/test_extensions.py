@@ -157,6 +157,22 @@ def test_lists_filter_and_sort(client: TestClient) -> None:
         assert client.get(f"{PROJECTS}?{query}").status_code == 422, query
 
 
+def test_references_of_an_extension_are_followed(client: TestClient) -> None:
+    """Into the member of the module, also where that member was not asked for."""
+    rate = client.post("/api/billing/rates", json={"code": "STD", "name": "Standard", "amount": "80"}).json()
+    made = created(client, code="A-1", billing={"agreed_id": rate["id"]})
+    path = f"{PROJECTS}/{made['id']}"
+    assert client.get(f"{path}?include=billing.agreed").json()["billing"] == made["billing"] | {
+        "agreed": rate
+    }
+    assert client.get(f"{PROJECTS}?include=billing.agreed&fields=code").json()["items"] == [
+        {"id": made["id"], "version": 1, "code": "A-1", "billing": {"agreed": rate}}
+    ]
+    assert client.get(f"{path}?include=agreed").status_code == 422
+    properties = client.get("/openapi.json").json()["components"]["schemas"]["Project"]["properties"]
+    assert {"$ref": "#/components/schemas/Rate"} in properties["billing"]["properties"]["agreed"]["anyOf"]
+
+
 def test_actions_and_history_are_the_projects(client: TestClient, project: dict[str, Any]) -> None:
     """With their hooks and rules; every change by its qualified name."""
     path = f"{PROJECTS}/{project['id']}"

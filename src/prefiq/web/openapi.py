@@ -110,9 +110,11 @@ def _model_schemas(spec: ModelSpec, name: str, catalog: Catalog, names: Names) -
     read = read_schema(spec)
     for included in inclusions(spec, catalog).values():
         target = {"anyOf": [ref(names.schema(included.target)), {"type": "null"}]}
-        if included.name in read["properties"]:
-            target["anyOf"].append(read["properties"][included.name])
-        read["properties"][included.name] = target
+        module, _, member = included.name.rpartition(".")
+        properties = read["properties"][module]["properties"] if module else read["properties"]
+        if member in properties:
+            target["anyOf"].append(properties[member])
+        properties[member] = target
     page: Schema = {
         "type": "object",
         "properties": {

@@ -66,7 +66,7 @@ class Inclusion:
     """A declared reference that ``include=`` can follow.
 
     Args:
-        name: In the query and in the representation.
+        name: In the query and in the representation; of an extension's field, with its module.
         field: The field that holds the id.
         target: The model that it leads to.
     """
@@ -130,12 +130,14 @@ def split_query(query: bytes) -> list[tuple[str, str]]:
 def inclusions(spec: ModelSpec, catalog: Catalog) -> dict[str, Inclusion]:
     """What ``include=`` can follow: references to models that have an API themselves."""
     found = {}
-    for each in spec.fields:
+    for each in spec.all_fields:
         if each.ref is None or each.hidden or not each.ref.model:
             continue
         target = catalog.get(each.ref.model)
         if target is not None and target.remote:
-            found[each.ref.name] = Inclusion(each.ref.name, each.name, target)
+            module = each.name.rpartition(".")[0]
+            name = f"{module}.{each.ref.name}" if module else each.ref.name
+            found[name] = Inclusion(name, each.name, target)
     return found
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import asdict
 
 from prefiq.contracts import (
     Compare,
@@ -216,16 +217,26 @@ class Resource:
         view = self.representation.members(names, hidden)
         items = [view(entity) for entity in entities]
         for inclusion in wanted.include:
-            if inclusion.field not in hidden:
+            if not is_among(inclusion.field, hidden):
                 rows = self._included(inclusion, entities, scope)
                 for entity, item in zip(entities, items, strict=True):
-                    item[inclusion.name] = rows.get(getattr(entity, inclusion.field))
+                    row = rows.get(value_of(self.spec, entity, inclusion.field))
+                    module, _, inner = inclusion.name.rpartition(".")
+                    if module:
+                        shown = item.get(module, {})
+                        item[module] = (shown if isinstance(shown, dict) else asdict(shown)) | {inner: row}
+                    else:
+                        item[inclusion.name] = row
         return items
 
     def _included(self, inclusion: Inclusion, entities: Iterable[Any], scope: Scope) -> dict[UUID, Any]:
         """Rows that references lead to, through their own service: its permission and policy hold."""
         target: Any = inclusion.target.cls
-        ids = {value for entity in entities if (value := getattr(entity, inclusion.field)) is not None}
+        ids = {
+            value
+            for entity in entities
+            if (value := value_of(self.spec, entity, inclusion.field)) is not None
+        }
         service: Any = scope[IDomainService[target]]
         view = self.shared.representation(inclusion.target).without(scope[Policy[target]].unreadable())
         page = Page(limit=max(len(ids), 1))  # also without ids: who may not read it is told so
