@@ -61,7 +61,9 @@ class RepositoryMemory(ForModel[E]):
     ) -> None:
         if store is None:
             spec = catalog.get(self.model) if catalog is not None else None
-            alone = Catalog.build({"app": (self.model,)}, open_world=True) if spec is None else Catalog((spec,))
+            alone = (
+                Catalog.build({"app": (self.model,)}, open_world=True) if spec is None else Catalog((spec,))
+            )
             store = MemoryStore(alone)
         self._context = tenant
         self._store = store
