@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-__all__ = ["ITransactions"]
+__all__ = ["ITransactions", "call_all"]
 
 
 class ITransactions(Protocol):
@@ -42,3 +42,17 @@ class ITransactions(Protocol):
     def on_rollback(self, callback: Callable[[], None], /) -> None:
         """Call it if the transaction (or the savepoint that is open now) is rolled back, last one first."""
         ...
+
+
+def call_all(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Call every one, also after one that fails; their errors are raised together afterwards."""
+    errors: list[Exception] = []
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001  one that fails must not keep the others from being called
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("several callbacks of a transaction failed", errors)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from prefiq.contracts import ForeignKeyViolation, ITransactions, UniqueViolation
+from prefiq.contracts.transactions import call_all
 from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import Catalog, FieldSpec, IndexSpec, ModelSpec
@@ -66,16 +67,14 @@ class MemoryTransactions:
         try:
             yield
         except BaseException:
-            for undo in reversed(levels.pop().undo):
-                undo()
+            call_all(reversed(levels.pop().undo))
             raise
         done = levels.pop()
         if levels:
             levels[-1].after.extend(done.after)
             levels[-1].undo.extend(done.undo)
         else:
-            for callback in done.after:
-                callback()
+            call_all(done.after)
 
     def after_commit(self, callback: Callable[[], None], /) -> None:
         """Call it once the outermost transaction has committed; at once where none is open."""

@@ -14,6 +14,7 @@ from sqlalchemy.sql.selectable import SelectBase
 
 from prefiq.contracts import Scope, ScopeClosed
 from prefiq.contracts.scope import _CURRENT
+from prefiq.contracts.transactions import call_all
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.errors import ReadOnlyTransaction, StatementRefused, TenantChanged, TransactionLost
@@ -403,7 +404,7 @@ class Executor:
             self._levels[-1].after.extend(level.after)
             self._levels[-1].undo.extend(level.undo)
             return
-        _call_all(level.after)
+        call_all(level.after)
 
     def _rollback(self) -> None:
         if not self._levels:
@@ -425,24 +426,10 @@ class Executor:
         if not self._levels and self._lost:
             self._lost = False
             self._forget_connection()
-        _call_all(reversed(level.undo))
+        call_all(reversed(level.undo))
 
     def _forget_connection(self) -> None:
         connection, self._connection = self._connection, None
         self._raw = self._cursor = None
         if connection is not None:
             connection.close()
-
-
-def _call_all(callbacks: Any) -> None:
-    """Call every one; their errors are raised together afterwards."""
-    errors: list[Exception] = []
-    for callback in callbacks:
-        try:
-            callback()
-        except Exception as error:  # noqa: BLE001  one that fails must not keep the others from being called
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup("several callbacks of a transaction failed", errors)

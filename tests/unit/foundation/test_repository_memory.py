@@ -165,3 +165,29 @@ def test_foreign_id_is_missing(store: MemoryStore) -> None:
         RepositoryMemory.of(Post)(tenant("globex"), store).get_by_id(post.id)
     with pytest.raises(ForeignKeyViolation):
         RepositoryMemory.of(Comment)(tenant("globex"), store).save(Comment(post_id=post.id))
+
+
+def _fail() -> None:
+    raise OSError("a callback that fails")
+
+
+def test_a_failing_callback_keeps_no_other_from_being_called() -> None:
+    """After commit and on rollback all are called, and what failed is raised afterwards."""
+    transactions = MemoryTransactions()
+    called: list[str] = []
+
+    def commit() -> None:
+        with transactions.tx():
+            transactions.after_commit(_fail)
+            transactions.after_commit(lambda: called.append("committed"))
+
+    def roll_back() -> None:
+        with transactions.tx():
+            transactions.on_rollback(lambda: called.append("undone"))
+            transactions.on_rollback(_fail)
+            raise RuntimeError
+
+    for run in (commit, roll_back):
+        with pytest.raises(OSError, match="a callback that fails"):
+            run()
+    assert called == ["committed", "undone"]
