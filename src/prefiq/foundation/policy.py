@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from prefiq.contracts import Actor, Criteria, Forbidden, Scope
 from prefiq.foundation.for_model import model_of
+from prefiq.lowcode import Catalog, DeclarationError
 
 __all__ = ["ActorPermissions", "Policy", "Roles", "can", "grants"]
 
@@ -113,6 +115,9 @@ class Policy(Generic[E]):
         model = model_of(cls, Policy)
         if model is not None:
             cls.model = model
+        for name in ("unreadable", "unwritable"):
+            if name in vars(cls):
+                setattr(cls, name, _naming_fields(vars(cls)[name]))
 
     @property
     def actor(self) -> Actor:
@@ -130,6 +135,30 @@ class Policy(Generic[E]):
     def unwritable(self) -> frozenset[str]:
         """Fields that may not be changed, called as in ``unreadable``."""
         return frozenset()
+
+
+def _naming_fields(
+    method: Callable[[Policy[Any]], frozenset[str]],
+) -> Callable[[Policy[Any]], frozenset[str]]:
+    """The same method, which refuses names that no field has: a misspelt one would protect nothing."""
+
+    @functools.wraps(method)
+    def checked(self: Policy[Any]) -> frozenset[str]:
+        named = method(self)
+        known = getattr(getattr(self, "model", None), "__prefiq_fields__", None)
+        wrong = {name for name in named if name.partition(".")[0] not in (known or named)}
+        if wrong:  # what extensions add is not the model's own to know: "billing", "billing.rate"
+            modules = {extension.module for extension in self.scope[Catalog][self.model].extensions}
+            wrong = {name for name in wrong if name.partition(".")[0] not in modules}
+        if wrong:
+            raise DeclarationError(
+                f"{method.__name__} names {', '.join(sorted(wrong))}, which no field is called",
+                f"{type(self).__module__}.{type(self).__qualname__}",
+                f"the fields are {', '.join(known or ())}",
+            )
+        return named
+
+    return checked
 
 
 def is_among(field: str, named: frozenset[str]) -> bool:

@@ -20,12 +20,14 @@ from prefiq import (
     IllegalTransition,
     NotFound,
     Page,
+    Policy,
     Refused,
     UniqueViolation,
     ValidationFailed,
     can,
     where,
 )
+from prefiq.lowcode import DeclarationError
 
 pytestmark = pytest.mark.prefiq(modules=[WorkProvider])
 
@@ -350,6 +352,17 @@ class TestPolicy:
             theirs.list(where=where(budget__gt=Decimal(1)))
         with pytest.raises(Forbidden):
             theirs.list(Page(sort=("-budget",)))
+
+
+class Misspelt(Policy[Job]):
+    def unreadable(self) -> frozenset[str]:
+        return frozenset({"budgets"})
+
+
+def test_a_policy_that_names_no_field_is_a_fault_not_an_open_door(app, tenant):
+    fork = app.fork({Policy[Job]: Misspelt})
+    with fork.scope(tenant, can("*")) as scope, pytest.raises(DeclarationError, match="names budgets"):
+        scope[IDomainService[Job]].list()
 
 
 class TestHistory:
