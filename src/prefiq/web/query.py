@@ -314,9 +314,7 @@ class QueryReader:
         if len(names) > MOST_SORTS or len(set(plain)) != len(plain):
             raise BadValue("sort", f"must be at most {MOST_SORTS} different fields", limit=MOST_SORTS)
         if not set(plain) <= set(self.sortable):
-            raise BadValue(
-                "enum", "can be " + (", ".join(self.sortable) or "nothing here"), allowed=self.sortable
-            )
+            raise BadValue("enum", "can be " + ", ".join(self.sortable), allowed=self.sortable)
         wanted.sort = tuple(names)
 
     def _fields(self, wanted: ListQuery, text: str) -> None:
