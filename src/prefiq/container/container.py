@@ -133,14 +133,6 @@ class Container:
         """The resources that this container opened and has not closed."""
         self._native: containers.DynamicContainer | None = None
 
-    def resolver(self, contract: TypeForm[T]) -> Callable[[Scope | None], T]:
-        """What gives a contract's object for a scope; worth keeping by who asks for one contract often.
-
-        Raises:
-            MissingBinding: Nothing is bound to it.
-        """
-        return cast("Callable[[Scope | None], T]", self._answering(contract).now)
-
     def _answering(self, contract: Any) -> Native:
         """The provider that answers a contract."""
         wanted, supply = Wanted(contract), self.supply

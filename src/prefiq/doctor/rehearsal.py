@@ -76,8 +76,8 @@ def rehearse(settings: Settings, seconds: float) -> Iterator[Finding]:
             step, ended = _follow(events, seconds)
             if not ended:
                 yield _hangs(step, seconds, _stack(process, errors))
-            elif step.app:
-                yield _gone(step, process.wait())
+            elif (code := process.wait()) or step.app:
+                yield _gone(step, code)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -134,10 +134,15 @@ def _hangs(step: _Step, seconds: float, stack: str) -> Finding:
 
 def _gone(step: _Step, code: int) -> Finding:
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    who = (
+        f"The module {step.app} ended the process in its {step.step}"
+        if step.app
+        else "Composing ended the process"
+    )
     return Finding(
         "PFQ-D106",
         "error",
-        f"The module {step.app} ended the process in its {step.step} ({how})",
+        f"{who} ({how})",
         step.place,
         "nothing of a module may end the process; look for os._exit and for native code",
         exit_code=3,

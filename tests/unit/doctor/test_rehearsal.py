@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,17 @@ def test_everything_else_is_left_to_the_start_itself(application: Path, code: st
     """What raises is told by the start, with all other faults."""
     module(application, code)
     assert list(rehearse(load(application, os.environ), 10)) == []
+
+
+def test_a_rehearsal_that_cannot_begin_is_a_finding(
+    application: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends before any module is asked is no success."""
+    module(application, "class Provider(ProviderBase): pass\n")
+    settings = load(application, os.environ)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    (finding,) = rehearse(settings, 10)
+    assert (finding.id, finding.what) == ("PFQ-D106", "Composing ended the process (exit code 1)")
 
 
 def test_without_time_nothing_is_tried(application: Path) -> None:
