@@ -247,6 +247,8 @@ def test_workers_that_start_at_once_change_once(workshop: Workshop) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    failures = [result for result in results if not isinstance(result, Developed)]
+    assert failures == []
     assert sorted(len(result.changed) for result in results if isinstance(result, Developed)) == [0, 0, 1]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
@@ -278,7 +279,7 @@ def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.C
     )
     try:
         # One at a time: the first one that fails says what is wrong with the file.
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        _use_wal(connection, database.busy_timeout)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.create_function("prefiq_lower", 1, _lower, deterministic=True)
@@ -286,6 +287,27 @@ def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.C
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Write-ahead logging, which a file keeps once it has it.
+
+    The switch needs the file alone, and SQLite does not wait for that by itself: of several processes that
+    open a new file at once, all but one would be told that it is locked.
+
+    Source: SQLite, "Write-Ahead Logging", section "Sometimes queries return SQLITE_BUSY in WAL mode".
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _make_file(path: Path) -> None:
