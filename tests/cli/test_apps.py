@@ -290,3 +290,26 @@ def test_a_lock_is_no_obstacle_to_a_plan(within, application: Path, billing: str
     assert "PFQ345" in within("apps", "list").stderr
     assert within("apps", "lock").exit_code == 0
     assert within("apps", "list").exit_code == 0
+
+
+def test_code_of_the_applications_own_folder_replaces_a_binding(process, application: Path) -> None:
+    """``[replace]`` finds a module that stands beside ``prefiq.toml``; a disabled subscriber stays silent."""
+    as_program = {"PYTHONSAFEPATH": "1"}  # "python -m" would put the folder on the path by itself
+    (application / "acme_store.py").write_text(
+        "from prefiq_projects.repository import ProjectRepos\n\n\nclass FastProjects(ProjectRepos):\n    pass\n"
+    )
+    with (application / "prefiq.toml").open("a") as composition:
+        composition.write('disable = ["projects.tell_that_it_closed"]\n\n')
+        composition.write('[replace]\n"projects.IProject" = "acme_store:FastProjects"\n')
+    assert process("doctor", "boot", "--timeout", "0", cwd=application, **as_program).returncode == 0
+    said = process("tenants", "create", "own", cwd=application, **as_program)
+    assert said.returncode == 0, said.stderr
+    code = (
+        "from prefiq import IDomain\nfrom prefiq_projects import *\n"
+        "projects = scope[IProjectService]\n"
+        "p = projects.create(Project(code='A', name='a'))\n"
+        "projects.run(Project.activate, p.id)\nprojects.run(Project.close, p.id, reason='done')\n"
+        "print(type(scope[IDomain[Project]]).__name__, scope[IDomain[Message]].count())"
+    )
+    shown = process("shell", "--tenant", "own", "-c", code, cwd=application, **as_program)
+    assert shown.stdout == "FastProjects 0\n", shown.stderr

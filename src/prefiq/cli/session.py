@@ -58,8 +58,9 @@ class Session:
             raise NotAnApplication(str(self.folder))
         self.loaded = load(self.folder, self.environ)
         configure_logging(self.loaded)
-        if any(app.path for app in self.loaded.apps) and str(self.folder) not in sys.path:
-            sys.path.insert(0, str(self.folder))  # a module that stands in the application's own folder
+        own = self.loaded.replace or any(app.path for app in self.loaded.apps)
+        if own and str(self.folder) not in sys.path:
+            sys.path.insert(0, str(self.folder))  # code that stands in the application's own folder
         if not (self.loaded.is_production or self.debug or self.server):
             # On a developer's terminal a command's answer stands alone; production keeps its records.
             root = logging.getLogger()
