@@ -35,8 +35,6 @@ __all__ = ["Application"]
 logger = logging.getLogger("prefiq")
 
 SYSTEM = Actor("system", ("*",), "System")
-LOOKING = frozenset({Tenants.REASON, "sanity check", "seeds that are missing"})
-"""Why Prefiq itself looks without changing anything: nothing to audit, and the edge does it all the time."""
 
 
 class Application:
@@ -186,6 +184,7 @@ class Application:
         actor: Actor | None = None,
         *,
         as_system: str = "",
+        routine: bool = False,
         locale: str = "en",
         deadline: datetime | None = None,
         request_id: str = "",
@@ -196,7 +195,8 @@ class Application:
             tenant: Key of a tenant of the directory.  Left out: the one tenant with ``TENANCY=single``,
                 else none, which needs ``as_system`` and reaches shared tables only.
             actor: Who acts; nobody, who may do nothing, where left out.
-            as_system: Why the system itself acts, with every permission; logged.
+            as_system: Why the system itself acts, with every permission; logged at INFO.
+            routine: Whether Prefiq itself only looks, as it does all the time: then logged at DEBUG.
             locale: BCP 47 tag for messages.
             deadline: Aware UTC time after which work should stop.
             request_id: Identifier for logs.
@@ -207,7 +207,7 @@ class Application:
         tenancy = self._tenancy(tenant, as_system)
         if as_system:
             actor = SYSTEM
-            level = logging.DEBUG if as_system in LOOKING else logging.INFO
+            level = logging.DEBUG if routine else logging.INFO
             logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
         return Scope(
             tenancy,

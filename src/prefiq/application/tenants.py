@@ -52,7 +52,7 @@ class Tenants:
 
     def list(self) -> list[Tenant]:
         """All tenants, by key."""
-        with self._app.scope(as_system=self.REASON) as scope:
+        with self._app.scope(as_system=self.REASON, routine=True) as scope:
             return [tenant for batch in scope[IDomain[Tenant]].stream() for tenant in batch]
 
     def is_active(self, key: str) -> bool:
@@ -63,7 +63,7 @@ class Tenants:
             return known[0]
         if re.fullmatch(TENANT_KEY, key) is None:
             return False
-        with self._app.scope(as_system=self.REASON) as scope:
+        with self._app.scope(as_system=self.REASON, routine=True) as scope:
             tenant = scope[IDomain[Tenant]].get_by("key", key)
         active = tenant is not None and tenant.state is TenantState.ACTIVE
         with self._lock:

@@ -28,7 +28,7 @@ def read_each_model(app: Application) -> tuple[Finding, ...]:
     reader = Actor("sanity", ("*",))
     findings: list[Finding] = []
     with (
-        app.scope(as_system="sanity check") as shared,
+        app.scope(as_system="sanity check", routine=True) as shared,
         Scope(_bound(app), reader, resolve=app.container.resolve) as tenants,
     ):
         for spec in app.catalog:

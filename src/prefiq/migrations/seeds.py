@@ -27,7 +27,7 @@ class Seeding(Protocol):
         """Its modules."""
         ...
 
-    def scope(self, tenant: str, *, as_system: str) -> Scope:
+    def scope(self, tenant: str, *, as_system: str, routine: bool = False) -> Scope:
         """A scope of a tenant in which the system acts."""
         ...
 
@@ -98,7 +98,7 @@ def pending_seeds(app: Seeding, tenants: Iterable[str]) -> list[Seeded]:
     seeds = _declared(app)
     pending: list[Seeded] = []
     for tenant in tenants if seeds else ():
-        with app.scope(tenant, as_system="seeds that are missing") as scope:
+        with app.scope(tenant, as_system="seeds that are missing", routine=True) as scope:
             versions = {
                 (record.module, record.name): record.seed_version
                 for batch in scope[IDomain[SeedRecord]].stream(None, MOST_RECORDS)

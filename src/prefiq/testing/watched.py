@@ -31,13 +31,20 @@ class WatchedApplication(Application):
         actor: Actor | None = None,
         *,
         as_system: str = "",
+        routine: bool = False,
         locale: str = "en",
         deadline: datetime | None = None,
         request_id: str = "",
     ) -> Scope:
         """As ``Application.scope``."""
         scope = super().scope(
-            tenant, actor, as_system=as_system, locale=locale, deadline=deadline, request_id=request_id
+            tenant,
+            actor,
+            as_system=as_system,
+            routine=routine,
+            locale=locale,
+            deadline=deadline,
+            request_id=request_id,
         )
         LEDGER.opened(scope, _place())
         return scope
