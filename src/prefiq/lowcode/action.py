@@ -86,11 +86,6 @@ class Action(Generic[E, P]):
         base: type | None = getattr(self.owner, "__prefiq_extends__", None)
         return base
 
-    @property
-    def is_transition(self) -> bool:
-        """Whether it changes the status."""
-        return self.to is not None
-
     def apply(self, entity: Any, *args: P.args, **kwargs: P.kwargs) -> None:
         """Change the object: check the state, run the body, set the state.
 

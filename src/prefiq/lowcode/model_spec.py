@@ -386,11 +386,6 @@ class ModelSpec:
                 return candidate
         raise KeyError(name)
 
-    @property
-    def entity_fields(self) -> tuple[str, ...]:
-        """Attributes of the entity in the order of its constructor: id, version (not for children), declared."""
-        return tuple(self.cls.__struct_fields__)
-
 
 @lru_cache(maxsize=4096)
 def snake(name: str) -> str:

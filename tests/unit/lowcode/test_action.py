@@ -94,8 +94,8 @@ def test_on_the_class_it_is_the_declaration():
     assert isinstance(Project.close, Action)
     assert Project.close is Base.close
     assert (Project.close.name, Project.close.owner, Project.close.permission) == ("close", Base, "app.close")
-    assert Project.close.is_transition
-    assert not Project.rename.is_transition
+    assert Project.close.to is not None
+    assert Project.rename.to is None
     assert Project.close.__doc__ == "End it."
     assert repr(Project.close) == "<action Base.close>"
     with pytest.raises(TypeError, match="run close through a service"):

@@ -141,7 +141,7 @@ class TestModel:
 
     def test_entity_fields_are_in_the_constructors_order(self):
         """Rows are built by position."""
-        assert ModelMeta.of(Country).entity_fields == ("id", "version", "code", "active", "area")
+        assert Country.__struct_fields__ == ("id", "version", "code", "active", "area")
 
 
 class TestInheritance:
@@ -174,7 +174,7 @@ class TestInheritance:
         assert next((f.name, f.max_length, f.unique) for f in spec.fields) == ("code", 3, False)
         assert ModelMeta.of(Country).field("code").max_length == 12
         assert Short(code="abc").code == "abc"
-        assert set(spec.entity_fields) == {"id", "version", "code", "active", "more"}
+        assert set(spec.cls.__struct_fields__) == {"id", "version", "code", "active", "more"}
 
     def test_an_action_can_be_overridden_and_taken_away(self):
         """The most derived declaration counts."""
@@ -385,7 +385,7 @@ class TestChildren:
         assert (child.model.parent, child.model.parent_column) == ("sales.BigOrder", "big_order_id")
         assert (child.model.scope, child.model.audit, child.model.remote) == ("shared", False, False)
         assert not child.model.soft_delete
-        assert child.model.entity_fields == ("id", "title")
+        assert child.model.cls.__struct_fields__ == ("id", "title")
 
 
 class TestTextAnnotations:
