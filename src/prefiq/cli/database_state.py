@@ -63,14 +63,13 @@ def ping(app: Application) -> None:
         prefiq.sql.errors.DatabaseError: It does not.
     """
     manager = manager_of(app)
-    with closing(manager.connect()) as connection:
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute("SELECT 1").fetchone()
-        except manager.kind().driver_error as error:
-            raise manager.explain(error, "default") from error
-        finally:
-            cursor.close()
+    connection, session = manager.checkout()
+    try:
+        session.fetch("SELECT 1", ())
+    except manager.kind().driver_error as error:
+        raise manager.explain(error, "default") from error
+    finally:
+        connection.close()
 
 
 def check_at_head(app: Application) -> None:

@@ -252,6 +252,17 @@ class Scope:
                 previous = self.previous
                 _CURRENT.set(previous if previous is None or not previous.closed else _open(previous))
 
+    async def __aenter__(self) -> Self:
+        """Enter it in asynchronous code; what is called in it goes through ``prefiq.call``."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from prefiq.bridge import call
+
+        await call(self.__exit__, kind, error, trace)
+
     def __repr__(self) -> str:
         return f"Scope({self.tenancy!r}, actor={self.actor.id!r})"
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
-__all__ = ["ITransactions", "call_all"]
+__all__ = ["ITransactions", "Isolation", "call_all"]
+
+Isolation = Literal["read committed", "repeatable read", "serializable"]
+"""As SQL names the levels; an engine may keep a stricter one."""
 
 
 class ITransactions(Protocol):
     """The transactions of one scope; the executor is one, the memory store has another."""
 
-    def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+    def tx(
+        self, *, read_only: bool = False, isolation: Isolation | None = None
+    ) -> AbstractContextManager[None]:
         """Run the body in a transaction: committed at its end, rolled back by an exception.
 
         A nested one is a savepoint: what it wrote can be undone alone.
 
         Args:
             read_only: One snapshot for several reads; writing is refused.
+            isolation: Of the outermost transaction; the engine's own ("read committed" on servers) where
+                left out.  A savepoint cannot have another one.
         """
         ...
 

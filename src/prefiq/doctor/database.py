@@ -49,7 +49,7 @@ def examine_database(app: Application, *further: Further) -> tuple[Finding, ...]
 
 
 def _inside(manager: ConnectionManager, database: DatabaseSettings) -> Iterator[Finding]:
-    with closing(manager.connect(database.name)) as connection:
+    with closing(manager.checkout(database.name)[0]) as connection:
         if database.engine == "sqlite":
             yield from _sqlite(manager, connection, database)
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from prefiq.contracts import ForeignKeyViolation, ITransactions, UniqueViolation
-from prefiq.contracts.transactions import call_all
+from prefiq.contracts.transactions import Isolation, call_all
 from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import Catalog, FieldSpec, IndexSpec, ModelSpec
@@ -56,8 +56,11 @@ class MemoryTransactions:
         """Whether the transaction that is open now refuses writes."""
         return bool(self._levels) and self._levels[-1].read_only
 
-    def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+    def tx(
+        self, *, read_only: bool = False, isolation: Isolation | None = None
+    ) -> AbstractContextManager[None]:
         """Run the body in a transaction; a nested one is a savepoint."""
+        del isolation
         return self._tx(read_only=read_only)
 
     @contextmanager

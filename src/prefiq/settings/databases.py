@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefiq.settings import table
-from prefiq.settings.errors import NotServedYet, SettingError, UnsafeInProduction
+from prefiq.settings.errors import SettingError, UnsafeInProduction
 from prefiq.settings.reader import Reader
 from prefiq.settings.secret import Secret
 
@@ -32,6 +32,12 @@ class DatabaseSettings:
         port: The server's port; 0 for SQLite.
         user: The user; empty where none is given.
         password: The password, or None.
+        tls: How far the connection is encrypted and checked.
+        tls_ca: File of authorities, or None.
+        tls_cert: File of the client's certificate, or None.
+        tls_key: File of its key, or None.
+        connect_timeout: Seconds that opening a connection may take.
+        statement_timeout: Seconds that one statement may take; 0 for no end.
         pool_size: Connections that one process holds at most.
         pool_timeout: Seconds that a unit of work waits for a connection.
         pool_warmup: Whether connections are opened at start.
@@ -47,6 +53,12 @@ class DatabaseSettings:
     port: int
     user: str
     password: Secret | None
+    tls: str
+    tls_ca: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    connect_timeout: float
+    statement_timeout: float
     pool_size: int
     pool_timeout: float
     pool_warmup: bool
@@ -81,12 +93,6 @@ def read_database(
     engine = scoped.read(table.DB_ENGINE)
     mode = scoped.read(table.DB_MODE)
     database = scoped.read(table.DB_NAME)
-    if engine in table.DB_ENGINE.kind.later:
-        scoped.refuse(
-            table.DB_ENGINE, NotServedYet, f'"{engine}" arrives in a later release', "sqlite for now"
-        )
-    if mode in table.DB_MODE.kind.later:
-        scoped.refuse(table.DB_MODE, NotServedYet, f'"{mode}" arrives in a later release', "sync for now")
     path = None
     if engine == "sqlite":
         path = _sqlite_path(scoped, database, folder, is_production=is_production)
@@ -103,11 +109,21 @@ def read_database(
         port=scoped.read_optional(table.DB_PORT) or _PORTS.get(engine, 0),
         user=scoped.read_optional(table.DB_USER) or "",
         password=scoped.read_optional(table.DB_PASS),
+        tls=scoped.read(table.DB_SSL_MODE),
+        tls_ca=_file(scoped.read_optional(table.DB_SSL_CA), folder),
+        tls_cert=_file(scoped.read_optional(table.DB_SSL_CERT), folder),
+        tls_key=_file(scoped.read_optional(table.DB_SSL_KEY), folder),
+        connect_timeout=scoped.read(table.DB_CONNECT_TIMEOUT),
+        statement_timeout=scoped.read(table.DB_STATEMENT_TIMEOUT),
         pool_size=scoped.read(table.DB_POOL_SIZE),
         pool_timeout=scoped.read(table.DB_POOL_TIMEOUT),
         pool_warmup=scoped.read(table.DB_POOL_WARMUP),
         busy_timeout=scoped.read(table.DB_BUSY_TIMEOUT),
     )
+
+
+def _file(name: str | None, folder: Path) -> Path | None:
+    return folder / name if name else None
 
 
 def _sqlite_path(scoped: Reader, database: str, folder: Path, *, is_production: bool) -> Path | None:

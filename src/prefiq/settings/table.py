@@ -126,17 +126,17 @@ NO_COLOR = Setting(
 
 DB_ENGINE = Setting(
     "DB_ENGINE",
-    kinds.words("sqlite", later=("postgres", "mariadb")),
+    kinds.words("sqlite", "postgres", "mariadb"),
     "sqlite",
-    "The database engine; this release serves `sqlite`.",
+    "The database engine.",
     DATABASE,
     example="sqlite",
 )
 DB_MODE = Setting(
     "DB_MODE",
-    kinds.words("sync", later=("async",)),
+    kinds.words("sync", "async"),
     "sync",
-    "How the driver is called; this release serves `sync`.",
+    "How the driver is called: `sync` in threads, `async` on the event loop; modules are the same in both.",
     DATABASE,
     example="sync",
 )
@@ -175,6 +175,51 @@ DB_PASS: Setting[Secret] = Setting(
     DATABASE,
     unset="none",
     secret=True,
+)
+DB_SSL_MODE = Setting(
+    "DB_SSL_MODE",
+    kinds.words("disable", "prefer", "require", "verify-ca", "verify-full"),
+    "prefer",
+    "Whether the connection to a server is encrypted, and its certificate checked; not with SQLite.",
+    DATABASE,
+)
+DB_SSL_CA = Setting(
+    "DB_SSL_CA",
+    kinds.text("the path of a file"),
+    None,
+    "File of the authorities that the server's certificate is checked with.",
+    DATABASE,
+    unset="the system's authorities",
+)
+DB_SSL_CERT = Setting(
+    "DB_SSL_CERT",
+    kinds.text("the path of a file"),
+    None,
+    "File of the certificate that this client shows.",
+    DATABASE,
+    unset="none",
+)
+DB_SSL_KEY = Setting(
+    "DB_SSL_KEY",
+    kinds.text("the path of a file"),
+    None,
+    "File of the key of `DB_SSL_CERT`.",
+    DATABASE,
+    unset="none",
+)
+DB_CONNECT_TIMEOUT = Setting(
+    "DB_CONNECT_TIMEOUT",
+    kinds.seconds(0.1, 300),
+    "5",
+    "How long opening a connection to a server may take.",
+    DATABASE,
+)
+DB_STATEMENT_TIMEOUT = Setting(
+    "DB_STATEMENT_TIMEOUT",
+    kinds.seconds(0, 86400),
+    "30",
+    "How long one statement may take; 0 for no end. A request's own deadline ends it earlier.",
+    DATABASE,
 )
 DB_POOL_SIZE = Setting(
     "DB_POOL_SIZE", kinds.integer(1, 1000), "8", "Connections that one process holds at most.", DATABASE
@@ -270,6 +315,12 @@ TABLE: tuple[Setting[Any], ...] = (
     DB_PORT,
     DB_USER,
     DB_PASS,
+    DB_SSL_MODE,
+    DB_SSL_CA,
+    DB_SSL_CERT,
+    DB_SSL_KEY,
+    DB_CONNECT_TIMEOUT,
+    DB_STATEMENT_TIMEOUT,
     DB_POOL_SIZE,
     DB_POOL_TIMEOUT,
     DB_POOL_WARMUP,

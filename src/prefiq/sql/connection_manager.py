@@ -13,8 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from prefiq.errors import PrefiqError
+from prefiq.settings.secret import Secret
 from prefiq.sql import scoped_compiler
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, engine_for
+from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import ConnectionsExhausted, UnknownDatabase
 from prefiq.sql.faults import from_driver
 from prefiq.sql.tables import Tables
@@ -23,6 +25,7 @@ __all__ = ["ConnectionManager", "DatabaseConfig", "Observer"]
 
 Observer = Callable[[str, float], None]
 
+SESSION = "prefiq.session"
 _numbers = itertools.count()
 
 
@@ -32,16 +35,40 @@ class DatabaseConfig:
 
     Args:
         name: What the application calls it.
-        engine: ``"sqlite"``.
+        engine: ``"sqlite"``, ``"postgres"`` or ``"mariadb"``.
+        mode: ``"sync"`` or ``"async"``.
         path: SQLite: the file, or None for a database in memory.
-        pool_size: Connections that this process holds at most.
+        database: Servers: the database's name.
+        host: Servers: the host; a path for a Unix socket.
+        port: Servers: the port; 0 for the engine's own.
+        user: Servers: the user; empty for the driver's own default.
+        password: Servers: the user's password.
+        tls: Servers: ``"disable"``, ``"prefer"``, ``"require"``, ``"verify-ca"`` or ``"verify-full"``.
+        tls_ca: Servers: file of authorities.
+        tls_cert: Servers: the client's certificate.
+        tls_key: Servers: its key.
+        connect_timeout: Servers: seconds that opening a connection may take.
+        statement_timeout: Seconds that one statement may take; 0 for no end.
+        pool_size: Connections that this process (in async mode: each event loop) holds at most.
         pool_timeout: Seconds that a unit of work waits for a connection.
-        busy_timeout: Seconds to wait for another writer.
+        busy_timeout: SQLite: seconds to wait for another writer.
     """
 
     name: str = "default"
     engine: str = "sqlite"
+    mode: str = "sync"
     path: Path | None = None
+    database: str = ""
+    host: str = "localhost"
+    port: int = 0
+    user: str = ""
+    password: Secret | None = None
+    tls: str = "prefer"
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    connect_timeout: float = 5.0
+    statement_timeout: float = 0.0
     pool_size: int = 5
     pool_timeout: float = 5.0
     busy_timeout: float = 5.0
@@ -64,7 +91,9 @@ class ConnectionManager:
         self.tables = tables
         self._lock = threading.Lock()
         self._databases: dict[str, DatabaseLike] = {database.name: database for database in databases}
-        self._kinds = {name: engine_for(database.engine) for name, database in self._databases.items()}
+        self._kinds = {
+            name: engine_for(database.engine, database.mode) for name, database in self._databases.items()
+        }
         number = next(_numbers)
         self._keys = {name: f"prefiq-{number}-{name}" for name in self._databases}
         self._engines: dict[str, sa.Engine] = {}
@@ -108,15 +137,31 @@ class ConnectionManager:
                     self._engines[name] = engine
         return engine
 
-    def connect(self, name: str = "default") -> sa.Connection:
-        """A scoped connection from the pool; only ``Executor`` asks for it.
+    def dialect(self, name: str = "default") -> sa.Dialect:
+        """The scoped dialect that plans are compiled with."""
+        return self.engine(name).dialect
+
+    def checkout(self, name: str = "default") -> tuple[sa.Connection, Session]:
+        """A scoped connection from the pool, and its session; only ``Executor`` asks for them.
+
+        A connection whose server hung up while nobody used it is thrown away for another one.
 
         Raises:
-            prefiq.sql.errors.DatabaseError: It cannot be opened.
+            prefiq.sql.errors.DatabaseError: None can be opened, or none is free in time.
         """
         engine = self.engine(name)
         with self._errors(name):
-            return engine.connect()
+            while True:
+                connection = engine.connect()
+                session: Session | None = connection.info.get(SESSION)
+                if session is None:  # a new connection: the loop ends here at the latest
+                    session = self._kinds[name].session(connection.connection.driver_connection)
+                    connection.info[SESSION] = session
+                elif not session.is_connected():
+                    connection.invalidate()
+                    connection.close()
+                    continue
+                return connection, session
 
     @contextmanager
     def schema_connection(self, name: str = "default") -> Iterator[sa.Connection]:

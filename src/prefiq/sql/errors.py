@@ -12,17 +12,27 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── DiskFull                  there is no room left
     ├── CorruptDatabase           the file is damaged, or is no database
     ├── ConnectionsExhausted      every connection of the pool is in use
-    └── TransactionLost           the database ended the transaction by itself
+    ├── TransactionLost           the database ended the transaction by itself
+    ├── TransactionFailed         a statement failed before in the same transaction
+    ├── Deadlock                  two transactions waited for each other; this one was ended
+    ├── SerializationFailure      another transaction changed what this one has read
+    ├── StatementTimeout          the statement took longer than it may
+    ├── DeadlineExceeded          the time of the whole unit of work is over
+    ├── Disconnected              the server hung up; what was not committed is undone
+    ├── CommitUnknown             the server hung up while it committed
+    └── AccessDenied              the server refuses the user, the password or the database
     StatementRefused              the statement cannot be confined to one tenant; nothing was sent
     ├── RawSqlRefused             the same for SQL given as text
     ├── SharedTableProtected      a tenant tried to write a table that all tenants read
     ├── ReadOnlyTransaction       a write inside ``tx(read_only=True)``
+    ├── IsolationChanged          a savepoint asked for another isolation
     ├── TenantChanged             the scope changed its tenant inside a unit of work
     └── AcrossNotServed           reading across tenants is another executor's
     CriteriaError                 criteria, sort or cursor do not fit the model
     UnreadableRow                 a stored value is none of its field's
     UnknownDatabase               no such database is configured
-    EngineNotServed               the engine arrives in a later release
+    EngineNotServed               there is no such engine
+    DriverMissing                 the engine's driver is not installed
 """
 
 from __future__ import annotations
@@ -32,22 +42,32 @@ from typing import ClassVar
 from prefiq.errors import PrefiqError
 
 __all__ = [
+    "AccessDenied",
     "AcrossNotServed",
+    "CommitUnknown",
     "ConnectionsExhausted",
     "CorruptDatabase",
     "CriteriaError",
     "DatabaseError",
     "DatabaseLocked",
     "DatabaseMissing",
+    "DeadlineExceeded",
+    "Deadlock",
+    "Disconnected",
     "DiskFull",
+    "DriverMissing",
     "EngineNotServed",
+    "IsolationChanged",
     "RawSqlRefused",
     "ReadOnlyDatabase",
     "ReadOnlyTransaction",
     "SchemaMissing",
+    "SerializationFailure",
     "SharedTableProtected",
     "StatementRefused",
+    "StatementTimeout",
     "TenantChanged",
+    "TransactionFailed",
     "TransactionLost",
     "UnknownDatabase",
     "UnreadableRow",
@@ -63,6 +83,8 @@ class DatabaseError(PrefiqError):
     """
 
     code: ClassVar[str] = "PFQ400"
+    retryable: ClassVar[bool] = False
+    """Whether nothing was kept, and the same transaction may well succeed when it is run again."""
     what = "The database refused the statement"
     fix = "look at the cause of this error in the log; it is kept there with its code"
 
@@ -78,6 +100,7 @@ class DatabaseLocked(DatabaseError):
     code: ClassVar[str] = "PFQ401"
     exit_code: ClassVar[int] = 6
     status: ClassVar[int] = 503
+    retryable: ClassVar[bool] = True
     what = "The database is locked by another writer"
     fix = (
         "try again; if it persists, find the process that keeps a transaction open, or raise DB_BUSY_TIMEOUT"
@@ -141,8 +164,87 @@ class TransactionLost(DatabaseError):
 
     code: ClassVar[str] = "PFQ408"
     status: ClassVar[int] = 503
+    retryable: ClassVar[bool] = True
     what = "The database ended the transaction; nothing of it was kept"
     fix = "repeat the whole transaction"
+
+
+class TransactionFailed(DatabaseError):
+    """A statement of this transaction failed before; PostgreSQL then refuses all others."""
+
+    code: ClassVar[str] = "PFQ417"
+    what = "An earlier statement of this transaction failed"
+    fix = "put what may fail into a nested tx() of its own, whose savepoint undoes it alone"
+
+
+class Deadlock(DatabaseError):
+    """Two transactions waited for each other, and the database ended this one."""
+
+    code: ClassVar[str] = "PFQ413"
+    exit_code: ClassVar[int] = 6
+    status: ClassVar[int] = 503
+    retryable: ClassVar[bool] = True
+    what = "Two transactions waited for each other; this one was ended"
+    fix = "repeat the whole transaction; if it persists, change rows in one order everywhere"
+
+
+class SerializationFailure(DatabaseError):
+    """Another transaction changed what this one has read; the isolation that was asked for forbids it."""
+
+    code: ClassVar[str] = "PFQ414"
+    exit_code: ClassVar[int] = 6
+    status: ClassVar[int] = 503
+    retryable: ClassVar[bool] = True
+    what = "Another transaction changed what this one had read; this one was ended"
+    fix = "repeat the whole transaction"
+
+
+class StatementTimeout(DatabaseError):
+    """A statement was ended because it took longer than DB_STATEMENT_TIMEOUT or the deadline allows."""
+
+    code: ClassVar[str] = "PFQ412"
+    status: ClassVar[int] = 504
+    what = "The statement took longer than it may"
+    fix = "ask for fewer rows, add an index, or raise DB_STATEMENT_TIMEOUT"
+
+
+class DeadlineExceeded(DatabaseError):
+    """The time of the whole unit of work is over; the statement was not sent."""
+
+    code: ClassVar[str] = "PFQ419"
+    status: ClassVar[int] = 504
+    what = "The time that this request may take is over"
+    fix = "do less at once, or raise REQUEST_TIMEOUT"
+
+
+class Disconnected(DatabaseError):
+    """The server hung up or cannot be reached; what was not committed is undone."""
+
+    code: ClassVar[str] = "PFQ415"
+    exit_code: ClassVar[int] = 6
+    status: ClassVar[int] = 503
+    retryable: ClassVar[bool] = True
+    what = "The connection to the database is lost, or cannot be made"
+    fix = "see that the server runs and DB_HOST and DB_PORT lead to it; then try again"
+
+
+class CommitUnknown(DatabaseError):
+    """The server hung up while it committed: the transaction is kept as a whole, or not at all."""
+
+    code: ClassVar[str] = "PFQ416"
+    exit_code: ClassVar[int] = 6
+    status: ClassVar[int] = 503
+    what = "The connection was lost during the commit; whether it was kept is not known"
+    fix = "look whether the change is there before repeating it"
+
+
+class AccessDenied(DatabaseError):
+    """The server refuses the user, the password, the database or the statement."""
+
+    code: ClassVar[str] = "PFQ418"
+    exit_code: ClassVar[int] = 3
+    what = "The database server refuses this user"
+    fix = 'check DB_USER, DB_PASS and DB_NAME; "prefiq doctor database --setup" prints the grants'
 
 
 class UnreadableRow(PrefiqError):
@@ -185,9 +287,31 @@ class EngineNotServed(PrefiqError):
 
     def __init__(self, engine: str, served: tuple[str, ...]) -> None:
         self.engine = engine
-        self.what = f'The engine "{engine}" is not served yet'
+        self.served = served
+        self.what = f'There is no engine "{engine}"'
         self.where = "DB_ENGINE"
         self.fix = "use " + ", ".join(served)
+
+
+class DriverMissing(PrefiqError):
+    """The driver of the engine and mode is not installed.
+
+    Args:
+        engine: As in ``DB_ENGINE``.
+        mode: As in ``DB_MODE``.
+        package: What to install.
+    """
+
+    code: ClassVar[str] = "PFQ440"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, engine: str, mode: str, package: str) -> None:
+        self.engine = engine
+        self.mode = mode
+        self.package = package
+        self.what = "The database's driver is not installed"
+        self.where = f"DB_ENGINE={engine}, DB_MODE={mode}"
+        self.fix = f'run "pip install {package}"'
 
 
 class StatementRefused(PrefiqError):
@@ -249,6 +373,19 @@ class TenantChanged(StatementRefused):
             "The scope changed its tenant after its work began",
             "executor",
             "open a scope of its own for each tenant",
+        )
+
+
+class IsolationChanged(StatementRefused):
+    """A nested transaction asked for another isolation than the outermost one has."""
+
+    code: ClassVar[str] = "PFQ426"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A savepoint cannot change the isolation of its transaction",
+            "tx(isolation=…)",
+            "say it where the outermost transaction begins",
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -14,10 +16,20 @@ from sqlalchemy.sql.selectable import SelectBase
 
 from prefiq.contracts import Scope, ScopeClosed
 from prefiq.contracts.scope import _CURRENT
-from prefiq.contracts.transactions import call_all
+from prefiq.contracts.transactions import Isolation, call_all
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
-from prefiq.sql.errors import ReadOnlyTransaction, StatementRefused, TenantChanged, TransactionLost
+from prefiq.sql.dialects.session import Session
+from prefiq.sql.errors import (
+    CommitUnknown,
+    DeadlineExceeded,
+    Disconnected,
+    IsolationChanged,
+    ReadOnlyTransaction,
+    StatementRefused,
+    TenantChanged,
+    TransactionLost,
+)
 from prefiq.sql.faults import from_driver
 from prefiq.sql.plan import Plan
 from prefiq.sql.tables import Tables
@@ -27,6 +39,9 @@ __all__ = ["Executor", "Parameters", "Statement"]
 
 Statement = sa.Executable | str
 Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+NEAR = 0.9
+"""A statement's time is set anew only where the deadline leaves less than this part of it: that is a statement."""
 
 
 class _Level:
@@ -41,14 +56,15 @@ class _Level:
 
 
 class _Transaction(AbstractContextManager[None]):
-    __slots__ = ("_executor", "_read_only")
+    __slots__ = ("_executor", "_isolation", "_read_only")
 
-    def __init__(self, executor: Executor, *, read_only: bool) -> None:
+    def __init__(self, executor: Executor, *, read_only: bool, isolation: Isolation | None) -> None:
         self._executor = executor
         self._read_only = read_only
+        self._isolation = isolation
 
     def __enter__(self) -> None:
-        self._executor._begin(read_only=self._read_only)
+        self._executor._begin(read_only=self._read_only, isolation=self._isolation)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -88,8 +104,12 @@ class Executor:
         self._driver_error = self.kind.driver_error
         self._observers = connections.observers
         self._connection: sa.Connection | None = None
-        self._raw: Any = None
-        self._cursor: Any = None
+        self._session: Session | None = None
+        """What statements run on; None while there is no connection, and after a transaction is lost."""
+        self._held: Session | None = None
+        """The session of ``_connection``."""
+        self._until = math.inf
+        self._isolation: Isolation | None = None
         self._levels: list[_Level] = []
         self._read_only = False
         self._lost = False
@@ -110,7 +130,7 @@ class Executor:
     @property
     def dialect(self) -> sa.Dialect:
         """The scoped dialect that plans are compiled with."""
-        return self._connections.engine(self._database).dialect
+        return self._connections.dialect(self._database)
 
     # -- statements -----------------------------------------------------------------------------------------
 
@@ -168,13 +188,16 @@ class Executor:
         """All rows of a plan; its text was compiled for scopes, its values hold the tenant."""
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
-        cursor = self._cursor
-        if cursor is None:
-            cursor = self._open()
+        session = self._session
+        if session is None:
+            session = self._open()
+        if self._until != math.inf:
+            self._mind(session)
         try:
             if self._observers:
-                return self._observed(cursor.execute, plan.sql, params).fetchall()  # type: ignore[no-any-return]
-            return cursor.execute(plan.sql, params).fetchall()  # type: ignore[no-any-return]
+                rows: list[Any] = self._observed(session.fetch, plan.sql, plan.sql, params)
+                return rows
+            return session.fetch(plan.sql, params)
         except self._driver_error as error:
             raise self._explained(error) from error
 
@@ -186,33 +209,36 @@ class Executor:
             params: Values, the tenant's among them.
             deleting: Qualified name of the model whose row is deleted, for the error.
         """
-        cursor = self._writing()
+        session = self._writing()
         try:
             if self._observers:
-                return self._observed(cursor.execute, plan.sql, params).rowcount  # type: ignore[no-any-return]
-            return cursor.execute(plan.sql, params).rowcount  # type: ignore[no-any-return]
+                return int(self._observed(session.write, plan.sql, plan.sql, params))
+            return session.write(plan.sql, params)
         except self._driver_error as error:
             raise self._explained(error, deleting) from error
 
     def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
-        cursor = self._writing()
+        session = self._writing()
         try:
             if self._observers:
-                return self._observed(cursor.executemany, plan.sql, rows).rowcount  # type: ignore[no-any-return]
-            return cursor.executemany(plan.sql, rows).rowcount  # type: ignore[no-any-return]
+                return int(self._observed(session.write_many, plan.sql, plan, rows))
+            return session.write_many(plan, rows)
         except self._driver_error as error:
             raise self._explained(error) from error
 
     # -- transactions -----------------------------------------------------------------------------------------
 
-    def tx(self, *, read_only: bool = False) -> AbstractContextManager[None]:
+    def tx(
+        self, *, read_only: bool = False, isolation: Isolation | None = None
+    ) -> AbstractContextManager[None]:
         """Run the body in a transaction; a nested one is a savepoint.
 
         Args:
             read_only: One snapshot for several reads; writing is refused.
+            isolation: Of the outermost transaction.
         """
-        return _Transaction(self, read_only=read_only)
+        return _Transaction(self, read_only=read_only, isolation=isolation)
 
     @property
     def in_transaction(self) -> bool:
@@ -243,36 +269,48 @@ class Executor:
         while self._levels:
             self._rollback()
         self._closed = True
-        for result in self._streams:
-            result.close()
-        self._streams.clear()
-        if self._cursor is not None:
-            self._cursor.close()
-        self._cursor = self._raw = None
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        try:
+            for result in self._streams:
+                result.close()
+        finally:
+            self._streams.clear()
+            self._forget_connection()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _open(self) -> Any:
-        """The cursor, on a connection taken now."""
+    def _open(self) -> Session:
+        """The session, on a connection taken now."""
         if self._closed:
             raise ScopeClosed(type(self))
         if self._lost:
             raise TransactionLost(self._database)
-        self._connection = self._connections.connect(self._database)
-        self._raw = self._connection.connection.driver_connection
-        self._cursor = self._raw.cursor()
-        return self._cursor
+        self._connection, session = self._connections.checkout(self._database)
+        self._session = self._held = session
+        deadline = self._scope.deadline
+        if deadline is not None:
+            left = (deadline - datetime.now(UTC)).total_seconds()
+            self._until = time.monotonic() + left
+        return session
 
-    def _writing(self) -> Any:
+    def _mind(self, session: Session) -> None:
+        """No statement begins after the deadline, and none goes on long after it."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(self._database)
+        if left < session.timeout * NEAR:
+            session.limit(left)
+
+    def _writing(self) -> Session:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
         if self._read_only:
             raise ReadOnlyTransaction
-        cursor = self._cursor
-        return cursor if cursor is not None else self._open()
+        session = self._session
+        if session is None:
+            session = self._open()
+        if self._until != math.inf:
+            self._mind(session)
+        return session
 
     @contextmanager
     def _running(
@@ -300,8 +338,9 @@ class Executor:
                 "statement",
                 "use select, insert, update or delete",
             )
-        if self._cursor is None:
-            self._open()
+        session = self._session or self._open()
+        if self._until != math.inf:
+            self._mind(session)
         # The compiler's bound value asks for the current scope: it must be ours, also when scopes interleave.
         current = _CURRENT.get()
         if current is not self._scope:
@@ -320,6 +359,10 @@ class Executor:
             if isinstance(error.orig, self._driver_error):
                 raise self._explained(error.orig) from error
             raise
+        except BaseException:
+            if self._connection is not None and self._connection.invalidated:  # cancelled while it waited
+                session.dead = True
+            raise
         finally:
             if current is not self._scope:
                 _CURRENT.set(current)
@@ -334,17 +377,17 @@ class Executor:
         if writes and self._read_only:
             raise ReadOnlyTransaction
         assert self._connection is not None
-        lift = self.kind.guard(self._raw, self.rules)
+        lift = self.kind.guard(self._connection.connection.driver_connection, self.rules)
         try:
             return self._connection.exec_driver_sql(sql, params)
         finally:
             if lift is not None:
                 lift()
 
-    def _observed(self, run: Callable[..., Any], sql: str, params: Any) -> Any:
+    def _observed(self, run: Callable[..., Any], sql: str, *arguments: Any) -> Any:
         began = time.perf_counter()
         try:
-            return run(sql, params)
+            return run(*arguments)
         finally:
             seconds = time.perf_counter() - began
             for observer in self._observers:
@@ -352,34 +395,41 @@ class Executor:
 
     def _explained(self, error: BaseException, deleting: str = "") -> PrefiqError:
         """The error to raise; notices when the database has ended the transaction by itself."""
-        if self._levels and self._raw is not None and not self._raw.in_transaction:
-            self._lose()
-        return from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
+        session = self._session
+        explained = from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
+        if session is not None:
+            if isinstance(explained, Disconnected) and not session.dead:
+                session.kill()
+            if self._levels and not session.in_transaction:
+                self._lose()
+        return explained
 
     def _lose(self) -> None:
-        # Without a transaction the next statement would be kept alone: no cursor, no statement.
+        # Without a transaction the next statement would be kept alone: no session, no statement.
         self._lost = True
-        if self._cursor is not None:
-            self._cursor.close()
-        self._cursor = None
+        self._session = None
 
     def _control(self, sql: str) -> None:
-        cursor = self._cursor
-        if cursor is None:  # or the transaction is lost, which is said here
-            cursor = self._open()
+        session = self._session or self._open()  # or the transaction is lost, which is said there
         try:
-            cursor.execute(sql)
+            session.control(sql)
         except self._driver_error as error:
             raise self._explained(error) from error
 
-    def _begin(self, *, read_only: bool) -> None:
+    def _begin(self, *, read_only: bool, isolation: Isolation | None) -> None:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
         if self._levels:
+            if isolation not in {None, self._isolation}:
+                raise IsolationChanged
             self._control(f"SAVEPOINT prefiq_{len(self._levels)}")
             read_only = read_only or self._read_only
         else:
-            self._control(self.kind.begin_read if read_only else self.kind.begin_write)
+            if self._until != math.inf and self._session is not None:
+                self._mind(self._session)
+            for sql in self.kind.begin(read_only=read_only, isolation=isolation):
+                self._control(sql)
+            self._isolation = isolation
         self._levels.append(_Level(read_only=read_only))
         self._read_only = read_only
 
@@ -393,9 +443,15 @@ class Executor:
             raise ScopeClosed(type(self))
         try:
             if len(self._levels) > 1:
-                self._control(f"RELEASE prefiq_{len(self._levels) - 1}")
+                self._control(f"RELEASE SAVEPOINT prefiq_{len(self._levels) - 1}")
             else:
                 self._control("COMMIT")
+        except Disconnected as error:
+            outermost = len(self._levels) == 1
+            self._rollback()
+            if outermost:
+                raise CommitUnknown(self._database) from error
+            raise
         except BaseException:
             self._rollback()
             raise
@@ -410,26 +466,47 @@ class Executor:
         if not self._levels:
             return
         depth = len(self._levels) - 1
+        session = self._held
         try:
-            if not self._lost and self._raw is not None and self._raw.in_transaction:
+            if not self._lost and session is not None and session.in_transaction:
                 if depth:
-                    self._cursor.execute(f"ROLLBACK TO prefiq_{depth}")
-                    self._cursor.execute(f"RELEASE prefiq_{depth}")
+                    session.control(f"ROLLBACK TO SAVEPOINT prefiq_{depth}")
+                    session.control(f"RELEASE SAVEPOINT prefiq_{depth}")
                 else:
-                    self._cursor.execute("ROLLBACK")
+                    session.control("ROLLBACK")
         except self._driver_error:
             # What caused the rollback says more; a connection in an unknown state is not used again.
-            self._lose()
-            if self._connection is not None:
-                self._connection.invalidate()
-        level = self._leave()
-        if not self._levels and self._lost:
-            self._lost = False
-            self._forget_connection()
-        call_all(reversed(level.undo))
+            self._abandon(session)
+        except BaseException:
+            self._abandon(session)
+            raise
+        finally:
+            if session is None or session.dead:
+                self._lose()
+            level = self._leave()
+            if not self._levels and self._lost:
+                self._lost = False
+                self._forget_connection()
+            call_all(reversed(level.undo))
+
+    @staticmethod
+    def _abandon(session: Session | None) -> None:
+        if session is not None and not session.dead:
+            session.kill()
 
     def _forget_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        self._raw = self._cursor = None
-        if connection is not None:
+        """Give the connection back; one that is dead, or still in a transaction, is thrown away."""
+        connection, session = self._connection, self._held
+        self._connection = self._session = self._held = None
+        if connection is None:
+            return
+        try:
+            if session is not None:
+                if session.in_transaction:
+                    session.kill()
+                if session.dead:
+                    connection.invalidate()
+                else:
+                    session.release()
+        finally:
             connection.close()

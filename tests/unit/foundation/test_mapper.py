@@ -150,7 +150,7 @@ def test_row_that_cannot_be_read_names_its_field(executor: Executor, tables: Tab
     """A state that the declaration no longer has is an error that says where, and not which."""
     repository = RepositoryQuery.of(Box)(executor, tables)
     id = repository.save(box()).id
-    executor._raw.execute("UPDATE shop_box SET stage = 'retired'")
+    executor._session._connection.execute("UPDATE shop_box SET stage = 'retired'")
     for read in (lambda: repository.get_by_id(id), repository.list, lambda: repository.get_many([id])):
         with pytest.raises(UnreadableRow) as caught:
             read()

@@ -49,7 +49,7 @@ def test_nothing_is_opened_before_it_is_asked_for(tables: Tables, tmp_path: Path
     manager.engine()
     assert not path.exists()
     with pytest.raises(DatabaseMissing):
-        manager.connect()
+        manager.checkout()[0]
     assert not path.exists()
 
 
@@ -88,7 +88,7 @@ def test_new_file_is_its_owners_alone(tables: Tables, tmp_path: Path) -> None:
 
 def test_served_connections_are_set_up(connections: ConnectionManager) -> None:
     """Driver autocommit, WAL, every commit on the disk, references checked, our own lower case."""
-    with connections.connect() as connection:
+    with connections.checkout()[0] as connection:
         raw: Any = connection.connection.driver_connection
         assert raw.isolation_level is None
         for pragma, value in (
@@ -181,7 +181,7 @@ def test_full_disk(connections: ConnectionManager, tables: Tables, models: Any, 
     """The statement is undone, and the transaction with it."""
     executor = Executor(connections, scope, tables)
     executor.scalar("SELECT 1")
-    executor._raw.execute("PRAGMA max_page_count = 1")  # no page more than there are
+    executor._session._connection.execute("PRAGMA max_page_count = 1")  # no page more than there are
     row = {"version": 1, "body": "x" * 5000}
     with pytest.raises(DiskFull), executor.tx():
         executor.bulk(sa.insert(tables[models.Note]), [{**row, "id": UUID(int=i)} for i in range(100, 200)])

@@ -322,7 +322,7 @@ def test_transaction_that_the_database_ends_is_lost_whole(
     with pytest.raises(TransactionLost), acme.tx():  # noqa: PT012
         acme.exec(sa.insert(orders).values(**order(1)))
         acme.on_rollback(lambda: said.append("undone"))
-        acme._raw.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
+        acme._session._connection.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
         with pytest.raises(UniqueViolation):
             acme.exec(sa.insert(orders).values(**{**order(2), "number": "acme-0"}))
         with pytest.raises(TransactionLost):

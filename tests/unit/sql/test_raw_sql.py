@@ -123,7 +123,7 @@ def test_guard_is_lifted_and_expires_what_was_prepared(
     with pytest.raises(StatementRefused):
         acme.query("SELECT * FROM orders_view")
     assert acme.scalar(shapes_of()) == "acme-0"
-    cursor = acme._raw.cursor()
+    cursor = acme._session._connection.cursor()
     assert len(cursor.execute("SELECT * FROM orders_view").fetchall()) == 8  # prepared, past the door
     with pytest.raises(StatementRefused):
         acme.query("SELECT * FROM orders_view")

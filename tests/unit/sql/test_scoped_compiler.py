@@ -209,7 +209,7 @@ class Undone(Exception):
 
 def rows_of(executor: Executor, tenant: str) -> list[Any]:
     """A tenant's rows as the open transaction of another scope sees them, past the door."""
-    cursor = executor._raw.cursor()
+    cursor = executor._session._connection.cursor()
     return [
         cursor.execute(f"SELECT * FROM {table} WHERE tenant_id = ? ORDER BY 2", (tenant,)).fetchall()
         for table in ("shop_order", "shop_note", "shop_line")
@@ -410,9 +410,9 @@ def test_statement_outside_any_scope_is_not_bound(connections: ConnectionManager
     """A connection taken past the executor gets no rows of anybody."""
     token = _CURRENT.set(None)
     try:
-        with connections.connect() as connection, pytest.raises(Exception, match="No tenant is bound"):
+        with connections.checkout()[0] as connection, pytest.raises(Exception, match="No tenant is bound"):
             connection.execute(sa.select(shapes.o.c.id))
-        with connections.connect() as connection, pytest.raises(Exception, match="No tenant is bound"):
+        with connections.checkout()[0] as connection, pytest.raises(Exception, match="No tenant is bound"):
             connection.execute(sa.insert(shapes.c).values(id=ID, version=1, code="x"))
     finally:
         _CURRENT.reset(token)

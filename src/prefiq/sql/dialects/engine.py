@@ -9,11 +9,16 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from prefiq.contracts.transactions import Isolation
 from prefiq.errors import PrefiqError
+from prefiq.settings.secret import Secret
+from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import EngineNotServed
 from prefiq.sql.types import Codec, FieldType
 
-__all__ = ["DatabaseEngine", "DatabaseLike", "Fault", "RawGuard", "engine_for", "served_engines"]
+__all__ = ["DatabaseEngine", "DatabaseLike", "Fault", "Mode", "RawGuard", "engine_for", "served_engines"]
+
+Mode = Literal["sync", "async"]
 
 
 class DatabaseLike(Protocol):
@@ -26,7 +31,67 @@ class DatabaseLike(Protocol):
 
     @property
     def engine(self) -> str:
-        """``"sqlite"``, later others."""
+        """``"sqlite"``, ``"postgres"`` or ``"mariadb"``."""
+        ...
+
+    @property
+    def mode(self) -> str:
+        """``"sync"``, or ``"async"`` for a driver that waits through the bridge."""
+        ...
+
+    @property
+    def database(self) -> str:
+        """Servers: the database's name."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Servers: the host; a path for a Unix socket."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Servers: the port."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Servers: the user; empty for the driver's own default."""
+        ...
+
+    @property
+    def password(self) -> Secret | None:
+        """Servers: the user's password."""
+        ...
+
+    @property
+    def connect_timeout(self) -> float:
+        """Servers: seconds that opening a connection may take."""
+        ...
+
+    @property
+    def statement_timeout(self) -> float:
+        """Seconds that one statement may take; 0 for no end."""
+        ...
+
+    @property
+    def tls(self) -> str:
+        """Servers: ``"disable"``, ``"prefer"``, ``"require"``, ``"verify-ca"`` or ``"verify-full"``."""
+        ...
+
+    @property
+    def tls_ca(self) -> Path | None:
+        """Servers: file of the authorities that the server's certificate is checked with."""
+        ...
+
+    @property
+    def tls_cert(self) -> Path | None:
+        """Servers: the client's own certificate."""
+        ...
+
+    @property
+    def tls_key(self) -> Path | None:
+        """Servers: the key of the client's certificate."""
         ...
 
     @property
@@ -36,7 +101,7 @@ class DatabaseLike(Protocol):
 
     @property
     def pool_size(self) -> int:
-        """Connections that this process holds at most."""
+        """Connections that this process (in async mode: each event loop) holds at most."""
         ...
 
     @property
@@ -80,23 +145,29 @@ class Fault:
 
 
 class DatabaseEngine(Protocol):
-    """One engine: storage, wording and errors.
+    """One engine in one mode: storage, wording and errors.
 
     Attributes:
         name: As in ``DB_ENGINE``.
+        mode: As in ``DB_MODE``.
         driver_error: Root of the driver's errors.
-        begin_write: Begins a transaction that will write.
-        begin_read: Begins one that sees one snapshot.
         statement_compiler: SQLAlchemy's compiler for it.
         table_functions: Functions in FROM that read no table.
     """
 
     name: str
+    mode: Mode
     driver_error: type[Exception]
-    begin_write: str
-    begin_read: str
     statement_compiler: type[Any]
     table_functions: frozenset[str]
+
+    def begin(self, *, read_only: bool, isolation: Isolation | None) -> tuple[str, ...]:
+        """The statements that begin a transaction; a reading one sees one snapshot."""
+        ...
+
+    def session(self, connection: Any) -> Session:
+        """The executor's view of a driver's connection that ``create`` opened."""
+        ...
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
         """The column type that DDL names."""
@@ -145,19 +216,25 @@ class DatabaseEngine(Protocol):
         ...
 
 
-def engine_for(name: str) -> DatabaseEngine:
-    """The engine with this name.
+def engine_for(name: str, mode: str = "sync") -> DatabaseEngine:
+    """The engine with this name, by ``DB_ENGINE`` or as SQLAlchemy's dialect calls it; always the same object.
+
+    Args:
+        name: ``"sqlite"``, ``"postgres"`` (or ``"postgresql"``), ``"mariadb"``.
+        mode: ``"sync"`` or ``"async"``.
 
     Raises:
-        EngineNotServed: This release does not serve it.
+        EngineNotServed: There is none.
+        prefiq.sql.errors.DriverMissing: Its driver is not installed.
     """
-    from prefiq.sql.dialects.sqlite import SQLITE
-
+    asynchronous = mode == "async"
     if name == "sqlite":
-        return SQLITE
+        from prefiq.sql.dialects import sqlite
+
+        return sqlite.SQLITE_ASYNC if asynchronous else sqlite.SQLITE
     raise EngineNotServed(name, served_engines())
 
 
 def served_engines() -> tuple[str, ...]:
-    """Names of the engines that this release serves."""
+    """Names of the engines that are served, as in ``DB_ENGINE``."""
     return ("sqlite",)

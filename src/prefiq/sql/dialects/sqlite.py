@@ -20,7 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.pool import NullPool, QueuePool
 
-from prefiq.sql.dialects.engine import DatabaseLike, Fault, RawGuard
+from prefiq.contracts.transactions import Isolation
+from prefiq.sql.dialects.engine import DatabaseLike, Fault, Mode, RawGuard
+from prefiq.sql.dialects.sqlite_session import SqliteSession
 from prefiq.sql.errors import (
     CorruptDatabase,
     DatabaseError,
@@ -33,7 +35,7 @@ from prefiq.sql.errors import (
 )
 from prefiq.sql.types import Codec, FieldType
 
-__all__ = ["SQLITE", "SqliteEngine"]
+__all__ = ["SQLITE", "SQLITE_ASYNC", "SqliteEngine"]
 
 # Wider than any decimal of 64 bits, so that nothing is rounded whatever the caller's own context is.
 _EXACT = Context(prec=40)
@@ -151,10 +153,20 @@ class SqliteEngine:
 
     name = "sqlite"
     driver_error: type[Exception] = sqlite3.Error
-    begin_write = "BEGIN IMMEDIATE"
-    begin_read = "BEGIN"
     statement_compiler: type[Any] = SQLiteCompiler
     table_functions = frozenset({"json_each", "json_tree", "generate_series"})
+
+    def __init__(self, mode: Mode = "sync") -> None:
+        self.mode: Mode = mode
+
+    def begin(self, *, read_only: bool, isolation: Isolation | None) -> tuple[str, ...]:
+        """Writers exclude each other from the start; every level is serializable here."""
+        del isolation
+        return ("BEGIN",) if read_only else ("BEGIN IMMEDIATE",)
+
+    def session(self, connection: sqlite3.Connection) -> SqliteSession:
+        """The executor's view of a connection."""
+        return SqliteSession(connection)
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
         """INTEGER, REAL, BLOB or TEXT."""
@@ -322,3 +334,4 @@ def _lower(text: Any) -> Any:
 
 
 SQLITE = SqliteEngine()
+SQLITE_ASYNC = SqliteEngine("async")
