@@ -232,9 +232,13 @@ def engine_for(name: str, mode: str = "sync") -> DatabaseEngine:
         from prefiq.sql.dialects import sqlite
 
         return sqlite.SQLITE_ASYNC if asynchronous else sqlite.SQLITE
+    if name == "mariadb":
+        from prefiq.sql.dialects import mariadb
+
+        return mariadb.asynchronous() if asynchronous else mariadb.MARIADB
     raise EngineNotServed(name, served_engines())
 
 
 def served_engines() -> tuple[str, ...]:
     """Names of the engines that are served, as in ``DB_ENGINE``."""
-    return ("sqlite",)
+    return ("sqlite", "mariadb")
