@@ -1,273 +1,164 @@
-"""Data on SQLite: the public repository beside the raw driver and the SQLAlchemy ORM, in one interleaved run.
+"""Data, sync: the public repository beside the raw driver and the libraries in use, on every engine at hand.
 
 Every row of ours is tenant-scoped, versioned and mapped to entities; the raw driver gets the same predicate,
-written by hand, and returns tuples.
+written by hand, and returns tuples.  All contestants of a row run interleaved.  SQLite, which has no network to
+hide behind, is measured by CPU time; servers by the wall clock.
+
+Each engine is measured in a process of its own, because Django can be set up for one database only.
 """
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
-import tempfile
+import json
+import subprocess
+import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy import orm
-
-from benchmarks._measure import Row, interleaved, row
-from prefiq import Entity, IDomain, ITransactions, ModelMeta, Page, ProviderBase, can, field
+from benchmarks._data import COUNT, FEW, Contestant, Item, ItemsProvider, Spent, item, scratch, server, timed
+from benchmarks._data_peers import PEERS
+from benchmarks._data_raw import RAW
+from benchmarks._measure import Row, row
+from prefiq import IDomain, ITransactions, Page, can
 from prefiq.testing import make_application
 
-COUNT = 10_000
-FEW = 1_000
-"""Rows of the tenant whose lists are measured: few enough that counting them does not hide our own cost."""
+ENGINES = ("sqlite", "postgres", "mariadb")
+TARGETS: dict[str, dict[str, float]] = {
+    "get by id": {"sqlite": 1.45, "postgres": 1.10, "mariadb": 1.15},
+    "list of 50 + count": {"sqlite": 1.60, "postgres": 1.00, "mariadb": 1.10},
+    "insert in its own transaction": {"sqlite": 1.50, "postgres": 1.15, "mariadb": 1.20},
+    "update in its own transaction": {"sqlite": 1.50, "postgres": 1.15, "mariadb": 1.20},
+    "bulk of 10,000": {"sqlite": 1.10, "postgres": 0.45, "mariadb": 1.00},
+    "read 10,000": {"sqlite": 1.65, "postgres": 1.15, "mariadb": 1.20},
+}
 
 
-class Item(Entity):
-    """Thirteen columns with the tenant, the id and the version."""
+class Ours:
+    """The public repository in an open unit of work."""
 
-    code: str = field(max_length=32, unique=True)
-    name: str = field(max_length=100)
-    price: Decimal = field(precision=12, scale=2)
-    weight: float
-    amount: int = field(index=True)
-    active: bool
-    made: datetime
-    day: date
-    note: str | None = field(default=None, text=True)
-    owner: str = field(default="", max_length=40)
+    def __init__(self, scope: Any) -> None:
+        self.store: IDomain[Item] = scope[IDomain[Item]]
+        self.transactions: ITransactions = scope[ITransactions]
+        self.first = Page(limit=50, sort=("code",), count=True)
+        self.loaded: dict[UUID, Item] = {}
 
-    meta = ModelMeta(order_by="code", audit=False)
+    def get(self, id: UUID) -> object:
+        return self.store.get_by_id(id)
 
-
-class ItemsProvider(ProviderBase):
-    models = (Item,)
-
-
-def item(number: int) -> Item:
-    return Item(
-        code=f"I-{number:06d}",
-        name=f"Item number {number}",
-        price=Decimal(number).scaleb(-2),
-        weight=number / 3,
-        amount=number % 100,
-        active=number % 2 == 0,
-        made=datetime(2026, 1, 1, tzinfo=UTC),
-        day=date(2026, 1, 1),
-        owner="somebody",
-    )
-
-
-class Base(orm.DeclarativeBase):
-    pass
-
-
-class OrmItem(Base):
-    """The same row for the ORM, over the table that Prefiq made."""
-
-    __tablename__ = "items_item"
-    tenant_id: orm.Mapped[str] = orm.mapped_column(primary_key=True)
-    id: orm.Mapped[bytes] = orm.mapped_column(primary_key=True)
-    version: orm.Mapped[int] = orm.mapped_column()
-    code: orm.Mapped[str] = orm.mapped_column()
-    name: orm.Mapped[str] = orm.mapped_column()
-    price: orm.Mapped[int] = orm.mapped_column()
-    weight: orm.Mapped[float] = orm.mapped_column()
-    amount: orm.Mapped[int] = orm.mapped_column()
-    active: orm.Mapped[bool] = orm.mapped_column()
-    made: orm.Mapped[str] = orm.mapped_column()
-    day: orm.Mapped[str] = orm.mapped_column()
-    note: orm.Mapped[str | None] = orm.mapped_column()
-    owner: orm.Mapped[str] = orm.mapped_column()
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
-
-
-COLUMNS = "tenant_id,id,version,code,name,price,weight,amount,active,made,day,note,owner"
-SELECT = f"SELECT {COLUMNS} FROM items_item WHERE tenant_id=?"
-INSERT = f"INSERT INTO items_item ({COLUMNS}) VALUES ({','.join('?' * 13)})"
-
-
-class Raw:
-    """The driver with SQL written by hand."""
-
-    def __init__(self, path: Path, tenant: str) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None)
-        self.connection.execute("PRAGMA synchronous=FULL")
-        self.connection.execute("PRAGMA foreign_keys=ON")
-        self.tenant = tenant
-
-    def get(self, id: UUID) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = self.connection.execute(
-            f"{SELECT} AND id=?", (self.tenant, id.bytes)
-        ).fetchone()
-        return found
-
-    def page(self) -> tuple[list[Any], int]:
-        rows = self.connection.execute(f"{SELECT} ORDER BY code,id LIMIT 50", (self.tenant,)).fetchall()
-        total = self.connection.execute(
-            "SELECT count(*) FROM items_item WHERE tenant_id=?", (self.tenant,)
-        ).fetchone()[0]
-        return rows, total
-
-    def values(self, made: Item) -> tuple[Any, ...]:
-        return (
-            self.tenant, made.id.bytes, 1, made.code, made.name, int(made.price.scaleb(2)), made.weight, made.amount,
-            made.active, made.made.isoformat(timespec="microseconds"), made.day.isoformat(), made.note, made.owner,
-        )  # fmt: skip
+    def page(self) -> object:
+        return self.store.list(self.first)
 
     def insert(self, made: Item) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.execute(INSERT, self.values(made))
-        self.connection.execute("COMMIT")
+        with self.transactions.tx():
+            self.store.save(made)
 
-    def update(self, id: UUID, version: int, name: str) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.execute(
-            "UPDATE items_item SET name=?, version=version+1 WHERE tenant_id=? AND id=? AND version=?",
-            (name, self.tenant, id.bytes, version),
-        )
-        self.connection.execute("COMMIT")
+    def update(self, id: UUID, name: str) -> None:
+        found = self.loaded.get(id)
+        if found is None:
+            found = self.loaded[id] = self.store.get_by_id(id)
+        found.name = name
+        with self.transactions.tx():
+            self.store.update(found)
 
     def bulk(self, many: list[Item]) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(INSERT, [self.values(made) for made in many])
-        self.connection.execute("COMMIT")
+        with self.transactions.tx():
+            self.store.save_many(many)
 
-    def read(self) -> list[Any]:
-        return self.connection.execute(f"{SELECT}", (self.tenant,)).fetchall()
+    def read(self) -> object:
+        return [entity for batch in self.store.stream() for entity in batch]
 
 
 def rows() -> list[Row]:
     """Every row of this benchmark."""
-    folder = Path(tempfile.mkdtemp())
-    with make_application(folder, modules=[ItemsProvider], tenants=("acme", "globex", "bulk")) as app:
-        path = app.settings.database.path
-        assert path is not None
-        with app.scope("acme", can("*")) as scope:
-            scope[IDomain[Item]].save_many([item(number) for number in range(COUNT)])
+    found: list[Row] = []
+    for engine in ENGINES:
+        code = f"import json; from benchmarks.data import measured; print(json.dumps(measured({engine!r})))"
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True)
+        found += json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measured(engine: str) -> list[Row]:
+    """The rows of one engine; none where no server answers."""
+    folder = scratch()
+    with server(engine, folder) as at:
+        if at is None:
+            print(f"no {engine} answers: left out", file=sys.stderr)
+            return []
+        with make_application(
+            folder, modules=[ItemsProvider], tenants=("acme", "globex"), **at.settings()
+        ) as app:
             with app.scope("globex", can("*")) as small:
                 small[IDomain[Item]].save_many([item(number) for number in range(FEW)])
-            raw = Raw(path, "acme")
-            engine = sa.create_engine(f"sqlite:///{path}")
+            with app.scope("acme", can("*")) as scope:
+                scope[IDomain[Item]].save_many([item(number) for number in range(COUNT)])
+                raw = RAW[engine](at, "acme")
+                if engine != "sqlite":  # statistics that the server would gather a minute later
+                    raw.cursor.execute(
+                        "ANALYZE items_item" if engine == "postgres" else "ANALYZE TABLE items_item"
+                    )
+                    raw.cursor.fetchall() if raw.cursor.description else None
+                ids = [entity.id for entity in scope[IDomain[Item]].list(Page(limit=200)).items]
+                contestants: dict[str, Any] = {"raw": raw, "prefiq": Ours(scope)}
+                contestants |= {name: peer(at, "acme") for name, peer in PEERS.items()}
+                found = _compared(engine, contestants, ids, raw.clean)
+                raw.connection.close()
             with app.scope("globex", can("*")) as small:
-                listed = _listed(small[IDomain[Item]], Raw(path, "globex"), engine)
-            return [*_measured(scope, raw, engine), listed]
+                listed: dict[str, Any] = {"raw": RAW[engine](at, "globex"), "prefiq": Ours(small)}
+                for name in PEERS:
+                    contestants[name].tenant = "globex"
+                    listed[name] = contestants[name]
+                spent = timed({name: who.page for name, who in listed.items()}, rounds=30, number=20)
+                found.insert(1, _row(engine, "list of 50 + count", spent))
+                listed["raw"].connection.close()
+    return found
 
 
-def _measured(scope: Any, raw: Raw, engine: sa.Engine) -> list[Row]:
-    store, transactions = scope[IDomain[Item]], scope[ITransactions]
-    some = store.list(Page(limit=200)).items
-    ids = itertools.cycle([entity.id for entity in some])
+def _compared(
+    engine: str, contestants: dict[str, Contestant], ids: list[UUID], clean: Callable[[], None]
+) -> list[Row]:
     numbers = itertools.count(COUNT)
-
-    def orm_get() -> object:
-        with orm.Session(engine) as session:
-            return session.get(OrmItem, ("acme", next(ids).bytes))
-
-    # Made before the clock runs: what the three store is the same work for none of them.
-    singles = iter([item(next(numbers)) for _ in range(3 * (9 * 60 + 1))])
-    batches = iter([[item(next(numbers)) for _ in range(COUNT)] for _ in range(3 * (5 + 1))])
-
-    def ours_insert() -> None:
-        with transactions.tx():
-            store.save(next(singles))
-
-    def orm_insert() -> None:
-        with orm.Session(engine) as session:
-            session.add(_orm(raw.values(next(singles))))
-            session.commit()
-
-    ours_entity, raw_entity, orm_entity = some[1], some[2], some[3]
-    versions = itertools.count(raw_entity.version)
-
-    def ours_update() -> None:
-        ours_entity.name = f"name {next(numbers)}"
-        with transactions.tx():
-            store.update(ours_entity)
-
-    def orm_update() -> None:
-        with orm.Session(engine) as session:
-            found = session.get(OrmItem, ("acme", orm_entity.id.bytes))
-            assert found is not None
-            found.name = f"name {next(numbers)}"
-            session.commit()
-
-    def ours_bulk() -> None:
-        with transactions.tx():
-            store.save_many(next(batches))
-
-    def orm_bulk() -> None:
-        with orm.Session(engine) as session:
-            session.add_all([_orm(raw.values(made)) for made in next(batches)])
-            session.commit()
-
-    def orm_read() -> object:
-        with orm.Session(engine) as session:
-            return session.scalars(sa.select(OrmItem).where(OrmItem.tenant_id == "acme")).all()
-
-    def clean() -> None:
-        raw.connection.execute("DELETE FROM items_item WHERE tenant_id='acme' AND code >= 'I-010000'")
-
-    results: list[Row] = []
+    around = itertools.cycle(ids)
+    # Each contestant changes a row of its own.
+    owns = dict(zip(contestants, ids, strict=False))
+    found: list[Row] = []
 
     def compare(
-        what: str, target: float | None, ours: Callable[[], object], theirs: Callable[[], object],
-        peer: Callable[[], object], rounds: int, number: int,
-    ) -> None:  # fmt: skip
-        spent = interleaved({"raw": theirs, "prefiq": ours, "orm": peer}, rounds=rounds, number=number)
-        orm_ratio = spent["orm"] / spent["raw"]
-        results.append(
-            row(
-                f"{what} ÷ raw driver",
-                spent["prefiq"] / spent["raw"],
-                "×",
-                target,
-                f"SQLAlchemy ORM {orm_ratio:.1f}×",
-            )
-        )
+        what: str, make: Callable[[str, Any], Callable[[], object]], rounds: int, number: int
+    ) -> None:
+        spent = timed({n: make(n, who) for n, who in contestants.items()}, rounds=rounds, number=number)
+        found.append(_row(engine, what, spent))
         clean()
 
+    compare("get by id", lambda _, who: lambda: who.get(next(around)), 40, 50)
+    # What is stored is made before the clock runs: that work is the same for all.
+    singles = iter([item(next(numbers)) for _ in range(len(contestants) * (30 * 20 + 1))])
+    compare("insert in its own transaction", lambda _, who: lambda: who.insert(next(singles)), 30, 20)
     compare(
-        "get by id", 1.45, lambda: store.get_by_id(next(ids)), lambda: raw.get(next(ids)), orm_get, 15, 300
+        "update in its own transaction",
+        lambda name, who: lambda: who.update(owns[name], f"name {next(numbers)}"),
+        30,
+        20,
     )
-    compare(
-        "insert in its own transaction",
-        1.50,
-        ours_insert,
-        lambda: raw.insert(next(singles)),
-        orm_insert,
-        9,
-        60,
-    )
-    compare(
-        "update in its own transaction", 1.50, ours_update,
-        lambda: raw.update(raw_entity.id, next(versions), f"name {next(numbers)}"), orm_update, 9, 60,
-    )  # fmt: skip
-    compare("bulk of 10,000", 1.10, ours_bulk, lambda: raw.bulk(next(batches)), orm_bulk, 5, 1)
-    compare("read 10,000", 1.65, lambda: [e for b in store.stream() for e in b], raw.read, orm_read, 5, 1)
-    return results
+    batches = iter([[item(next(numbers)) for _ in range(COUNT)] for _ in range(len(contestants) * 6)])
+    compare("bulk of 10,000", lambda _, who: lambda: who.bulk(next(batches)), 5, 1)
+    compare("read 10,000", lambda _, who: who.read, 7, 1)
+    return found
 
 
-def _listed(store: IDomain[Item], raw: Raw, engine: sa.Engine) -> Row:
-    first = Page(limit=50, sort=("code",), count=True)
+def _row(engine: str, what: str, spent: dict[str, Spent]) -> Row:
+    by_cpu = engine == "sqlite"
 
-    def orm_page() -> object:
-        with orm.Session(engine) as session:
-            base = sa.select(OrmItem).where(OrmItem.tenant_id == "globex")
-            found = session.scalars(base.order_by(OrmItem.code, OrmItem.id).limit(50)).all()
-            return found, session.scalar(sa.select(sa.func.count()).select_from(base.subquery()))
+    def ratio(name: str) -> float:
+        if by_cpu:
+            return spent[name].cpu / spent["raw"].cpu
+        return spent[name].wall / spent["raw"].wall
 
-    spent = interleaved(
-        {"raw": raw.page, "prefiq": lambda: store.list(first), "orm": orm_page}, rounds=15, number=50
-    )
-    peer = f"SQLAlchemy ORM {spent['orm'] / spent['raw']:.1f}×"
-    return row("list of 50 + count ÷ raw driver", spent["prefiq"] / spent["raw"], "×", 1.60, peer)
-
-
-def _orm(values: tuple[Any, ...]) -> OrmItem:
-    return OrmItem(**dict(zip(COLUMNS.split(","), values, strict=True)))
+    peers = ", ".join(f"{name} {ratio(name):.1f}" for name in PEERS)
+    raw = spent["raw"].cpu if by_cpu else spent["raw"].wall
+    told = f"{peers}; raw {raw * 1e6:,.0f} µs"
+    if not by_cpu:
+        told += f", CPU ×{spent['prefiq'].cpu / spent['raw'].cpu:.2f}"
+    return row(f"{engine}: {what} ÷ raw driver", ratio("prefiq"), "×", TARGETS[what][engine], told)
