@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -34,7 +34,17 @@ from psycopg import sql
 from prefiq.settings.secret import Secret
 from prefiq.sql import DatabaseConfig
 
-__all__ = ["ENGINES", "MODES", "SERVERS", "Database", "administrator", "database", "drop_all", "require"]
+__all__ = [
+    "ENGINES",
+    "MODES",
+    "SERVERS",
+    "Database",
+    "administrator",
+    "database",
+    "drop_all",
+    "give_up",
+    "require",
+]
 
 SERVERS = ("postgres", "mariadb")
 ENGINES = ("sqlite", *SERVERS)
@@ -109,7 +119,15 @@ def require(engine: str) -> None:
     if engine == "sqlite":
         return
     if problem := _problem(engine):
-        _give_up(engine, problem)
+        give_up(engine, problem)
+
+
+def give_up(engine: str, problem: str) -> NoReturn:
+    """Skip the test, or fail it where the engine is required."""
+    required = {word.strip() for word in os.environ.get("PREFIQ_REQUIRE_ENGINES", "").split(",")}
+    if required & {"all", engine}:
+        pytest.fail(f"{problem} (PREFIQ_REQUIRE_ENGINES)", pytrace=False)
+    pytest.skip(problem)
 
 
 def administrator(engine: str) -> Any:
@@ -218,13 +236,6 @@ def _problem(engine: str) -> str:
         return f"{TITLES[engine]} at {server.host}:{server.port} cannot be reached: {reason}"
     _drop_left_over(engine)
     return ""
-
-
-def _give_up(engine: str, problem: str) -> None:
-    required = {word.strip() for word in os.environ.get("PREFIQ_REQUIRE_ENGINES", "").split(",")}
-    if required & {"all", engine}:
-        pytest.fail(f"{problem} (PREFIQ_REQUIRE_ENGINES)", pytrace=False)
-    pytest.skip(problem)
 
 
 def _administrator(engine: str) -> Any:
