@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
 from prefiq.lowcode import FieldSpec, Kind
+from prefiq.sql.errors import EngineNotServed
 
 __all__ = ["Codec", "FieldType", "type_of"]
 
@@ -87,11 +88,14 @@ class FieldType(sa.types.TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """The engine's own type, which DDL names."""
-        from prefiq.sql.dialects import engine_for, served_engines
+        from prefiq.sql.dialects import engine_for
 
-        if dialect.name not in served_engines():  # str(statement) uses a dialect of no engine
+        try:
+            engine = engine_for(dialect.name)
+        except EngineNotServed:  # str(statement) uses a dialect of no engine
             return self.impl_instance
-        return dialect.type_descriptor(engine_for(dialect.name).storage(self))
+        # As it is: the dialect's own counterpart of a TEXT would be named VARCHAR.
+        return engine.storage(self)
 
     def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
         """Python value → driver value, for statements of Core."""

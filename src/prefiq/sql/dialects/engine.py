@@ -13,7 +13,7 @@ from prefiq.contracts.transactions import Isolation
 from prefiq.errors import PrefiqError
 from prefiq.settings.secret import Secret
 from prefiq.sql.dialects.session import Session
-from prefiq.sql.errors import EngineNotServed
+from prefiq.sql.errors import DriverMissing, EngineNotServed
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["DatabaseEngine", "DatabaseLike", "Fault", "Mode", "RawGuard", "engine_for", "served_engines"]
@@ -165,8 +165,8 @@ class DatabaseEngine(Protocol):
         """The statements that begin a transaction; a reading one sees one snapshot."""
         ...
 
-    def session(self, connection: Any) -> Session:
-        """The executor's view of a driver's connection that ``create`` opened."""
+    def session(self, connection: Any, database: DatabaseLike) -> Session:
+        """The executor's view of a driver's connection that ``create`` opened on this database."""
         ...
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
@@ -232,6 +232,12 @@ def engine_for(name: str, mode: str = "sync") -> DatabaseEngine:
         from prefiq.sql.dialects import sqlite
 
         return sqlite.SQLITE_ASYNC if asynchronous else sqlite.SQLITE
+    if name in {"postgres", "postgresql"}:
+        try:
+            from prefiq.sql.dialects import postgres
+        except ImportError as error:  # psycopg, or the libpq that it needs
+            raise DriverMissing("postgres", mode, "psycopg[binary]") from error
+        return postgres.POSTGRES_ASYNC if asynchronous else postgres.POSTGRES
     if name == "mariadb":
         from prefiq.sql.dialects import mariadb
 
@@ -241,4 +247,4 @@ def engine_for(name: str, mode: str = "sync") -> DatabaseEngine:
 
 def served_engines() -> tuple[str, ...]:
     """Names of the engines that are served, as in ``DB_ENGINE``."""
-    return ("sqlite", "mariadb")
+    return ("sqlite", "postgres", "mariadb")

@@ -20,10 +20,13 @@ class Session(Protocol):
         dead: Whether the connection is not to be used again: the server hung up, or a task was cancelled
             while it waited for an answer, which then nobody has read.
         timeout: Seconds after which a statement is ended now; infinite where nothing ends it.
+        usual: The same where no deadline is near, from DB_STATEMENT_TIMEOUT.  After ``release``, ``timeout``
+            may still be another one: then the next unit of work begins with ``limit``.
     """
 
     dead: bool
     timeout: float
+    usual: float
 
     def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """Run a statement; all its rows, as tuples."""

@@ -23,14 +23,14 @@ class SqliteSession:
         connection: In driver autocommit.
     """
 
-    __slots__ = ("_connection", "_cursor", "_until", "dead", "timeout")
+    __slots__ = ("_connection", "_cursor", "_until", "dead", "timeout", "usual")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._until = math.inf
         self.dead = False
-        self.timeout = math.inf
+        self.timeout = self.usual = math.inf
 
     def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """See ``Session``."""
