@@ -7,6 +7,7 @@ kind's to say, because a host or a list may hold a password by mistake and a num
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -141,11 +142,12 @@ def _within(value: N, low: N, high: N) -> N:
 
 
 def text(accepted: str) -> Kind[str]:
-    """Any text without control characters."""
+    """Any text without control characters, in any script."""
 
     def parse(value: str) -> str:
-        if not value.isprintable():
-            raise ValueError("the value holds a control character")
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+            # A surrogate stands for a byte that is no text in the environment's encoding.
+            raise ValueError("the value holds a control character, or is not UTF-8")
         return value
 
     return Kind(accepted, parse, quoted=False)
@@ -189,7 +191,13 @@ def names(accepted: str) -> Kind[tuple[str, ...]]:
 
 def password() -> Kind[Secret]:
     """A secret that somebody else checks."""
-    return Kind("a password", Secret, quoted=False)
+
+    def parse(value: str) -> Secret:
+        if any(unicodedata.category(character) == "Cs" for character in value):
+            raise ValueError("the value is not UTF-8")
+        return Secret(value)
+
+    return Kind("a password", parse, quoted=False)
 
 
 def key(length: int) -> Kind[Secret]:

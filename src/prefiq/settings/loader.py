@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -13,6 +14,7 @@ from typing import Literal, cast
 from prefiq.errors import Faults
 from prefiq.settings import table
 from prefiq.settings.databases import DatabaseSettings, named_databases, read_database
+from prefiq.settings.doubtful import in_the_clear, without_effect
 from prefiq.settings.errors import NotServedYet, SettingError, UnsafeInProduction
 from prefiq.settings.issuers import Issuer, read_issuers
 from prefiq.settings.reader import Reader
@@ -21,7 +23,7 @@ from prefiq.settings.settings import Settings
 from prefiq.settings.sources import Sources, read_dotenv
 from prefiq.settings.suspicious import unsafe_key
 from prefiq.settings.toml_file import AppRef, TomlFile, app_refs, read_toml
-from prefiq.settings.unknown import unknown_variables, without_effect
+from prefiq.settings.unknown import unknown_variables
 
 __all__ = ["load"]
 
@@ -50,7 +52,10 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
     is_production = env not in {"development", "test"}
     toml = read_toml(folder, faults)
     tenancy, tenant = _tenancy(reader)
-    databases, roles = _databases(reader, sources, folder, is_production=is_production)
+    request_timeout = reader.read(table.REQUEST_TIMEOUT)
+    databases, roles = _databases(
+        reader, sources, folder, is_production=is_production, request_timeout=request_timeout
+    )
     no_color = reader.read_optional(table.NO_COLOR) is not None
     docs = reader.read_optional(table.DOCS)
     settings = Settings(
@@ -71,18 +76,18 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
         log_color=reader.read(table.LOG_COLOR) and not no_color and not is_production,
         slow_query=reader.read(table.SLOW_QUERY),
         body_limit=reader.read(table.BODY_LIMIT),
-        request_timeout=reader.read(table.REQUEST_TIMEOUT),
+        request_timeout=request_timeout,
         threads=reader.read(table.THREADS),
+        concurrency=reader.read(table.CONCURRENCY),
         docs=docs if docs is not None else not is_production,
         app_tables=toml.settings,
         sources=MappingProxyType(origins),
         warnings=(),
     )
-    _check_limits(reader, settings)
     warnings = unknown_variables(sources, tuple(databases), faults)
     if faults:
         raise Faults("The settings are wrong", faults)
-    return replace(settings, warnings=(*warnings, *without_effect(settings)))
+    return replace(settings, warnings=(*warnings, *without_effect(settings), *in_the_clear(settings)))
 
 
 def _hide_secrets(reader: Reader, sources: Sources) -> None:
@@ -133,9 +138,13 @@ def _issuers(reader: Reader, toml: TomlFile, folder: Path) -> tuple[Issuer, ...]
 
 
 def _databases(
-    reader: Reader, sources: Sources, folder: Path, *, is_production: bool
+    reader: Reader, sources: Sources, folder: Path, *, is_production: bool, request_timeout: float
 ) -> tuple[Mapping[str, DatabaseSettings], Mapping[str, DatabaseSettings]]:
-    found = {"default": read_database(reader, "default", folder, is_production=is_production)}
+    read = partial(
+        read_database, reader, folder=folder, is_production=is_production, request_timeout=request_timeout
+    )
+    main = read("default")
+    found = {"default": main}
     for name in named_databases(name for name, _ in sources.names()):
         if name == "DEFAULT":
             problem = "is the name of the database that DB_* describes"
@@ -143,16 +152,12 @@ def _databases(
                 table.DB_ENGINE, SettingError, problem, "another name, or DB_* itself"
             )
             continue
-        found[name.lower()] = read_database(
-            reader, name.lower(), folder, is_production=is_production, prefix=f"{name}_"
-        )
+        found[name.lower()] = read(name.lower(), prefix=f"{name}_", main=main)
     roles = {}
     for role in table.DATABASE_ROLES:
         given = reader.prefixed(f"{role}_", fallback=False)
         if any(given.is_given(field) for field in table.DATABASE_FIELDS):
-            roles[role.lower()] = read_database(
-                reader, role.lower(), folder, is_production=is_production, prefix=f"{role}_", role=True
-            )
+            roles[role.lower()] = read(role.lower(), prefix=f"{role}_", main=main, role=True)
     return MappingProxyType(found), MappingProxyType(roles)
 
 
@@ -170,17 +175,3 @@ def _jwt_keys(reader: Reader, *, is_production: bool) -> tuple[Secret, ...]:
         problem = "is given without a present key"
         reader.refuse(table.JWT_SECRET_KEY_PREVIOUS, SettingError, problem, "set JWT_SECRET_KEY too")
     return tuple(keys)
-
-
-def _check_limits(reader: Reader, settings: Settings) -> None:
-    # A wait inside a request that outlives the request helps nobody.
-    for name, database in settings.databases.items():
-        scoped = reader if name == "default" else reader.prefixed(f"{name.upper()}_", fallback=False)
-        for setting, value in (
-            (table.DB_POOL_TIMEOUT, database.pool_timeout),
-            (table.DB_BUSY_TIMEOUT, database.busy_timeout),
-        ):
-            if value > settings.request_timeout:
-                problem = f"{value:g} seconds are more than a request may take"
-                accepted = f"at most REQUEST_TIMEOUT ({settings.request_timeout:g} seconds)"
-                scoped.refuse(setting, SettingError, problem, accepted)

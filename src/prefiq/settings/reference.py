@@ -34,8 +34,22 @@ ANALYTICS_DB_ENGINE=sqlite
 ANALYTICS_DB_NAME=analytics.db
 ```
 
+```text
+REPORTS_DB_ENGINE=postgres
+REPORTS_DB_HOST=reports.internal
+REPORTS_DB_NAME=reports
+REPORTS_DB_USER=prefiq
+REPORTS_DB_PASS_FILE=/run/secrets/reports_db_pass
+```
+
+Engines may differ from database to database; `DB_MODE` is one for all.
+`DB_NAME` has no default for a further database, nor for a server.
+
 {roles} before `_DB_` are no databases but roles on the default one: `MIGRATE_DB_*` alters tables, `ACROSS_DB_*` reads across tenants, `ADMIN_DB_*` creates databases and roles.
 A field that a role does not give comes from `DB_*`.
+
+The times around a request are ordered: `REQUEST_TIMEOUT` ≥ `DB_STATEMENT_TIMEOUT` ≥ `DB_POOL_TIMEOUT`.
+A default gives way to a smaller one around it; a value that is given and does not fit is an error.
 """
 
 _TOML = """\
@@ -88,6 +102,8 @@ def _entry(setting: Setting[object]) -> str:
     default = f"`{setting.default}`" if setting.default is not None else setting.unset
     lines = [f"### {setting.name}\n", setting.help, "", f"- Accepted: {setting.kind.accepted}"]
     lines.append(f"- Default: {default}")
+    if setting.engines:
+        lines.append(f"- Engines: {', '.join(setting.engines)}; without effect with others")
     if setting.secret:
         lines.append(f"- Secret: never shown; `{setting.name}_FILE` reads it from a file")
     lines.append(f"- Since: {setting.since}\n")
@@ -103,7 +119,8 @@ def env_example() -> str:
     for section in SECTIONS:
         lines += ["", f"# {section}"]
         for setting in (s for s in TABLE if s.section == section):
-            lines += ["", f"# {setting.help}", f"# {setting.kind.accepted}"]
+            only = f"; with {', '.join(setting.engines)}" if setting.engines else ""
+            lines += ["", f"# {setting.help}", f"# {setting.kind.accepted}{only}"]
             if setting.secret:
                 lines.append(f"# {setting.name}_FILE=/run/secrets/{setting.name.lower()}")
             elif setting.example:

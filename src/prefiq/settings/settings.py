@@ -45,7 +45,8 @@ class Settings:
         slow_query: Seconds after which a statement is logged; 0 for never.
         body_limit: Bytes of the largest request body.
         request_timeout: Seconds that a request may take.
-        threads: Threads that serve requests in one process.
+        threads: Threads that serve requests in one process, with ``DB_MODE=sync``.
+        concurrency: Requests that one process works on at once, with ``DB_MODE=async``.
         docs: Whether the documentation page is served.
         app_tables: App → its own table of ``prefiq.toml``; see ``app_settings``.
         sources: Variable → where its value came from.
@@ -71,6 +72,7 @@ class Settings:
     body_limit: int
     request_timeout: float
     threads: int
+    concurrency: int
     docs: bool
     app_tables: Mapping[str, Mapping[str, Any]] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)

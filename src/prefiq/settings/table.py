@@ -31,6 +31,7 @@ class Setting(Generic[T]):
         unset: What holds where it is not given, in words, where ``default`` is None.
         example: The text in ``.env.example``; empty where the line stands there as a comment.
         secret: Whether its value is hidden everywhere and may be read from ``<name>_FILE``.
+        engines: The engines that it has a meaning for; every one where empty.
         since: The first release that has it.
     """
 
@@ -42,6 +43,7 @@ class Setting(Generic[T]):
     unset: str = ""
     example: str = ""
     secret: bool = False
+    engines: tuple[str, ...] = ()
     since: str = "0.1.0"
 
     @property
@@ -56,6 +58,9 @@ DATABASE = "Database"
 SECURITY = "Security"
 SERVER = "Server"
 SECTIONS = (GENERAL, LOGS, DATABASE, SECURITY, SERVER)
+
+SQLITE = ("sqlite",)
+SERVERS = ("postgres", "mariadb")
 
 ENV: Setting[str] = Setting(
     "ENV",
@@ -136,7 +141,8 @@ DB_MODE = Setting(
     "DB_MODE",
     kinds.words("sync", "async"),
     "sync",
-    "How the driver is called: `sync` in threads, `async` on the event loop; modules are the same in both.",
+    "How the driver is called: `sync` in threads, `async` on the event loop; modules are the same in both, and "
+    "all databases of an application have the same.",
     DATABASE,
     example="sync",
 )
@@ -144,52 +150,66 @@ DB_NAME = Setting(
     "DB_NAME",
     kinds.text("the path of a file (SQLite) or the name of a database"),
     "prefiq.db",
-    "SQLite: the database's file, relative to the application's folder. Servers: the database's name.",
+    "SQLite: the database's file, relative to the application's folder. Servers: the database's name, which "
+    "must be given.",
     DATABASE,
     example="prefiq.db",
 )
 DB_HOST = Setting(
-    "DB_HOST", kinds.host(), None, "The server's host; not with SQLite.", DATABASE, unset="localhost"
+    "DB_HOST",
+    kinds.host(),
+    None,
+    "The server's host.",
+    DATABASE,
+    unset="localhost",
+    engines=SERVERS,
 )
 DB_PORT = Setting(
     "DB_PORT",
     kinds.integer(1, 65535),
     None,
-    "The server's port; not with SQLite.",
+    "The server's port.",
     DATABASE,
     unset="5432 for PostgreSQL, 3306 for MariaDB",
+    engines=SERVERS,
 )
 DB_USER = Setting(
     "DB_USER",
     kinds.text("a user's name"),
     None,
-    "The user to connect as; not with SQLite.",
+    "The user to connect as.",
     DATABASE,
-    unset="none",
+    unset="the driver's own: as a rule the name of the operating system's user",
+    engines=SERVERS,
 )
 DB_PASS: Setting[Secret] = Setting(
     "DB_PASS",
     kinds.password(),
     None,
-    "The user's password; not with SQLite.",
+    "The user's password.",
     DATABASE,
     unset="none",
     secret=True,
+    engines=SERVERS,
 )
 DB_SSL_MODE = Setting(
     "DB_SSL_MODE",
     kinds.words("disable", "prefer", "require", "verify-ca", "verify-full"),
     "prefer",
-    "Whether the connection to a server is encrypted, and its certificate checked; not with SQLite.",
+    "Whether the connection is encrypted, and the server's certificate checked: `prefer` takes what the server "
+    "offers, `require` encrypts, `verify-ca` also checks who signed the certificate, `verify-full` also that it "
+    "is the host's.",
     DATABASE,
+    engines=SERVERS,
 )
 DB_SSL_CA = Setting(
     "DB_SSL_CA",
     kinds.text("the path of a file"),
     None,
-    "File of the authorities that the server's certificate is checked with.",
+    "File of the authorities that the server's certificate is checked with; PostgreSQL needs it for `verify-ca`.",
     DATABASE,
     unset="the system's authorities",
+    engines=SERVERS,
 )
 DB_SSL_CERT = Setting(
     "DB_SSL_CERT",
@@ -198,6 +218,7 @@ DB_SSL_CERT = Setting(
     "File of the certificate that this client shows.",
     DATABASE,
     unset="none",
+    engines=SERVERS,
 )
 DB_SSL_KEY = Setting(
     "DB_SSL_KEY",
@@ -206,20 +227,24 @@ DB_SSL_KEY = Setting(
     "File of the key of `DB_SSL_CERT`.",
     DATABASE,
     unset="none",
+    engines=SERVERS,
 )
 DB_CONNECT_TIMEOUT = Setting(
     "DB_CONNECT_TIMEOUT",
     kinds.seconds(0.1, 300),
     "5",
-    "How long opening a connection to a server may take.",
+    "How long opening a connection may take; at most `REQUEST_TIMEOUT`, also where it is not given.",
     DATABASE,
+    engines=SERVERS,
 )
 DB_STATEMENT_TIMEOUT = Setting(
     "DB_STATEMENT_TIMEOUT",
     kinds.seconds(0, 86400),
-    "30",
-    "How long one statement may take; 0 for no end. A request's own deadline ends it earlier.",
+    None,
+    "How long one statement may take; at most `REQUEST_TIMEOUT`, or 0 for no end of its own. A request's "
+    "deadline ends it earlier.",
     DATABASE,
+    unset="as `REQUEST_TIMEOUT`",
 )
 DB_POOL_SIZE = Setting(
     "DB_POOL_SIZE", kinds.integer(1, 1000), "8", "Connections that one process holds at most.", DATABASE
@@ -228,7 +253,8 @@ DB_POOL_TIMEOUT = Setting(
     "DB_POOL_TIMEOUT",
     kinds.seconds(0.1, 300),
     "5",
-    "How long a request waits for a free connection; at most `REQUEST_TIMEOUT`.",
+    "How long a request waits for a free connection; at most `DB_STATEMENT_TIMEOUT` and `REQUEST_TIMEOUT`, also "
+    "where it is not given.",
     DATABASE,
 )
 DB_POOL_WARMUP = Setting(
@@ -242,8 +268,9 @@ DB_BUSY_TIMEOUT = Setting(
     "DB_BUSY_TIMEOUT",
     kinds.seconds(0, 300),
     "5",
-    "SQLite: how long to wait for another writer; at most `REQUEST_TIMEOUT`.",
+    "How long to wait for another writer; at most `REQUEST_TIMEOUT`, also where it is not given.",
     DATABASE,
+    engines=SQLITE,
 )
 SLOW_QUERY = Setting(
     "SLOW_QUERY",
@@ -288,7 +315,19 @@ REQUEST_TIMEOUT = Setting(
     "REQUEST_TIMEOUT", kinds.seconds(1, 3600), "30", "How long one request may take.", SERVER
 )
 THREADS = Setting(
-    "THREADS", kinds.integer(1, 256), "8", "Threads that serve requests in one process.", SERVER
+    "THREADS",
+    kinds.integer(1, 256),
+    "8",
+    "With `DB_MODE=sync`: threads that serve requests in one process.",
+    SERVER,
+)
+CONCURRENCY = Setting(
+    "CONCURRENCY",
+    kinds.integer(1, 10_000),
+    "64",
+    "With `DB_MODE=async`: requests that one process works on at once; more than `DB_POOL_SIZE` wait for a "
+    "connection while others think or call somebody else.",
+    SERVER,
 )
 DOCS = Setting(
     "DOCS",
@@ -332,6 +371,7 @@ TABLE: tuple[Setting[Any], ...] = (
     BODY_LIMIT,
     REQUEST_TIMEOUT,
     THREADS,
+    CONCURRENCY,
     DOCS,
 )
 

@@ -8,10 +8,9 @@ from typing import Any
 from prefiq.nearest import nearest
 from prefiq.settings import table
 from prefiq.settings.errors import SettingError, UnknownSetting
-from prefiq.settings.settings import Settings
 from prefiq.settings.sources import Sources
 
-__all__ = ["unknown_variables", "without_effect"]
+__all__ = ["unknown_variables"]
 
 _PREFIXED = re.compile(r"(?:DB|JWT|LOG)_\w+")
 _NAMED = re.compile(r"([A-Z][A-Z0-9_]*)_(DB_\w+)")
@@ -60,26 +59,6 @@ def unknown_variables(
             (faults if in_file else warnings).append(fault)
         elif in_file and (near := nearest(name, known, cutoff=0.85)):
             warnings.append(UnknownSetting(name, "is not known", source, "", near))
-    return warnings
-
-
-def without_effect(settings: Settings) -> list[SettingError]:
-    """Warnings of settings that are right in themselves and that nothing reads."""
-    warnings: list[SettingError] = []
-    for name, database in settings.databases.items():
-        prefix = "" if name == "default" else f"{name.upper()}_"
-        for setting in (table.DB_HOST, table.DB_PORT, table.DB_USER, table.DB_PASS):
-            source = settings.sources.get(prefix + setting.name, "not set")
-            if database.engine == "sqlite" and source != "not set":
-                warnings.append(
-                    SettingError(prefix + setting.name, "has no effect with SQLite", source, "unset it")
-                )
-    listed = {app.name for app in settings.apps}
-    for app in settings.app_tables:
-        if app not in listed:
-            near = nearest(app, listed)
-            problem = "is the table of an app that is not listed"
-            warnings.append(UnknownSetting(f"settings.{app}", problem, "prefiq.toml", "", near))
     return warnings
 
 

@@ -87,21 +87,12 @@ def test_a_missing_folder_is_an_error(tmp_path):
     assert "folder does not exist" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("TENANCY", "schema"),
-        ("TENANCY", "database"),
-        ("DB_ENGINE", "postgres"),
-        ("DB_ENGINE", "mariadb"),
-        ("DB_MODE", "async"),
-    ],
-)
-def test_words_of_a_later_release_are_one_clear_error(wrong, name, value):
+@pytest.mark.parametrize("value", ["schema", "database"])
+def test_words_of_a_later_release_are_one_clear_error(wrong, value):
     """They are understood and refused, once."""
-    (fault,) = wrong({name: value})
+    (fault,) = wrong({"TENANCY": value})
     assert isinstance(fault, NotServedYet)
-    assert (fault.name, fault.problem) == (name, f'"{value}" arrives in a later release')
+    assert (fault.name, fault.problem) == ("TENANCY", f'"{value}" arrives in a later release')
 
 
 def test_a_single_tenant_has_a_key(load_from, wrong):
@@ -156,18 +147,43 @@ def test_the_previous_key_comes_second(load_from, wrong):
 
 
 def test_a_wait_inside_a_request_cannot_outlive_it(wrong):
-    """Pool and lock waits are at most the request's time, for every database."""
+    """What is given and longer than what is around it is a fault, for every database."""
     faults = wrong(
         {
             "REQUEST_TIMEOUT": "3",
+            "DB_POOL_TIMEOUT": "4",
             "DB_BUSY_TIMEOUT": "3",
-            "LOGS_DB_ENGINE": "sqlite",
-            "LOGS_DB_NAME": "logs.db",
+            "LOGS_DB_ENGINE": "postgres",
+            "LOGS_DB_NAME": "logs",
+            "LOGS_DB_STATEMENT_TIMEOUT": "3.5",
+            "LOGS_DB_CONNECT_TIMEOUT": "4",
             "LOGS_DB_POOL_TIMEOUT": "2",
-            "LOGS_DB_BUSY_TIMEOUT": "4",
         }
     )
-    assert {f.name for f in faults} == {"DB_POOL_TIMEOUT", "LOGS_DB_BUSY_TIMEOUT"}
+    assert {f.name for f in faults} == {
+        "DB_POOL_TIMEOUT",
+        "LOGS_DB_STATEMENT_TIMEOUT",
+        "LOGS_DB_CONNECT_TIMEOUT",
+    }
+
+
+def test_a_wait_for_a_connection_is_at_most_a_statements_time(wrong):
+    """Request ≥ statement ≥ pool wait."""
+    (fault,) = wrong({"DB_STATEMENT_TIMEOUT": "2", "DB_POOL_TIMEOUT": "3"})
+    assert str(fault) == (
+        "DB_POOL_TIMEOUT: 3 seconds are more than DB_STATEMENT_TIMEOUT allows (environment) [PFQ101]\n"
+        "  Try: at most DB_STATEMENT_TIMEOUT (2 seconds)"
+    )
+
+
+def test_defaults_give_way_to_what_is_around_them(load_from):
+    """One short time is enough said; a statement without a time of its own has the request's."""
+    database = load_from({"REQUEST_TIMEOUT": "2"}).database
+    assert (database.statement_timeout, database.pool_timeout, database.busy_timeout) == (2, 2, 2)
+    assert load_from({"REQUEST_TIMEOUT": "40"}).database.statement_timeout == 40
+    assert load_from({"DB_STATEMENT_TIMEOUT": "1.5"}).database.pool_timeout == 1.5
+    endless = load_from({"DB_STATEMENT_TIMEOUT": "0", "REQUEST_TIMEOUT": "4"}).database
+    assert (endless.statement_timeout, endless.pool_timeout) == (0, 4)
 
 
 def test_color_can_only_be_taken_away(load_from):

@@ -65,11 +65,3 @@ def test_a_misspelt_field_of_a_named_database_is_an_error(wrong):
     """Its variables are checked as the default's are."""
     (fault,) = wrong({"A_DB_ENGINE": "sqlite", "A_DB_NAME": "a.db", "A_DB_PASSWORD": "x"})
     assert fault.nearest == "A_DB_PASS"
-
-
-def test_settings_without_effect_are_warnings(load_from):
-    """A server's address with SQLite, and the table of an app that is not listed."""
-    toml = 'apps = ["projects"]\n[settings.project]\nx = 1\n[settings.projects]\ny = 2\n'
-    settings = load_from({"DB_HOST": "db", "DB_PASS": "hidden-2"}, toml=toml)
-    assert [w.name for w in settings.warnings] == ["DB_HOST", "DB_PASS", "settings.project"]
-    assert settings.warnings[-1].nearest == "projects"
