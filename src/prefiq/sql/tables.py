@@ -6,23 +6,52 @@ of tenants' tables start with ``tenant_id``, in every tenancy mode, so that a re
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from prefiq.lowcode import Catalog, DeclarationError, FieldSpec, ModelSpec
 from prefiq.sql.types import FieldType, type_of
 
-__all__ = ["EXTENSION", "TENANT", "TableScope", "Tables"]
+__all__ = ["EXTENSION", "LONGEST_NAME", "TENANT", "MakeIndex", "TableScope", "Tables", "short_name"]
 
+LONGEST_NAME = 63
+"""Bytes of a name: PostgreSQL cuts off the rest without a word, MariaDB refuses more than 64."""
 TENANT = "tenant_id"
 EXTENSION = "extension"
 """Key in the ``info`` of columns and indexes: the module whose extension brings them."""
 TENANT_LENGTH = 63
 
 TableScope = Literal["tenant", "shared"]
+
+
+def short_name(name: str) -> str:
+    """A name of an index or a constraint that every engine takes: a longer one ends in a checksum of itself."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    checksum = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}_{checksum}"
+
+
+class MakeIndex(sa.schema.CreateIndex):
+    """CREATE INDEX; in PostgreSQL with NULL in front, where queries have it on every engine."""
+
+    inherit_cache = False
+
+
+@compiles(MakeIndex, "postgresql")
+def _make_index(element: MakeIndex, compiler: Any, **_: Any) -> str:
+    index, quote = element.element, compiler.preparer
+    columns = (
+        quote.format_column(column) + (" NULLS FIRST" if column.nullable else "") for column in index.columns
+    )
+    kind = "UNIQUE INDEX" if index.unique else "INDEX"
+    name, table = quote.format_index(index), quote.format_table(index.table)
+    return f"CREATE {kind} {name} ON {table} ({', '.join(columns)})"
 
 
 class Tables:
@@ -99,10 +128,27 @@ class Tables:
 
     def create_all(self, connection: sa.Connection) -> None:
         """Make every table, for tests and scratch databases; an application migrates."""
-        for table in self.metadata.tables.values():
-            connection.execute(sa.schema.CreateTable(table))
+        later: list[sa.ForeignKeyConstraint] = []
+        for table, references in self._in_order(referring=connection.dialect.supports_alter):
+            if table is None:  # what closes a circle of references
+                later = references or []
+                continue
+            connection.execute(sa.schema.CreateTable(table, include_foreign_key_constraints=references))
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                connection.execute(sa.schema.CreateIndex(index))
+                connection.execute(MakeIndex(index))
+        for reference in later:
+            connection.execute(sa.schema.AddConstraint(reference))
+
+    def _in_order(
+        self, *, referring: bool
+    ) -> Iterator[tuple[sa.Table | None, list[sa.ForeignKeyConstraint] | None]]:
+        """Tables with the references that they can be made with; SQLite lets them refer to what is yet to come."""
+        if not referring:
+            yield from ((table, None) for table in self)
+            return
+        schema: Any = sa.schema  # untyped there
+        for table, references in schema.sort_tables_and_constraints(list(self)):
+            yield table, list(references)
 
     def _add_model(self, spec: ModelSpec, scope: TableScope, parent: ModelSpec | None) -> None:
         prefix = (TENANT,) if scope == "tenant" else ()
@@ -129,7 +175,7 @@ class Tables:
         )
         for index in spec.all_indexes:
             kind = "uq" if index.unique else "ix"
-            name = f"{kind}_{spec.table}_{index.name}"
+            name = short_name(f"{kind}_{spec.table}_{index.name}")
             fields = [spec.field(name) for name in index.fields]
             indexed = (table.c[column] for column in (*prefix, *(f.column for f in fields)))
             sa.Index(name, *indexed, unique=index.unique, info=_info(fields[0]))
@@ -155,7 +201,7 @@ class Tables:
             sa.ForeignKeyConstraint(
                 (*prefix, field.column),
                 [f"{target.table}.{column}" for column in (*prefix, "id")],
-                name=f"fk_{spec.table}_{field.column}",
+                name=short_name(f"fk_{spec.table}_{field.column}"),
                 ondelete=on_delete,
             )
         )
@@ -168,11 +214,12 @@ class Tables:
             sa.ForeignKeyConstraint(
                 columns,
                 [f"{parent.table}.{column}" for column in (*prefix, "id")],
-                name=f"fk_{spec.table}_{spec.parent_column}",
+                name=short_name(f"fk_{spec.table}_{spec.parent_column}"),
                 ondelete="CASCADE",
             )
         )
-        sa.Index(f"ix_{spec.table}_{spec.parent_column}", *(table.c[c] for c in (*columns, "position")))
+        name = short_name(f"ix_{spec.table}_{spec.parent_column}")
+        sa.Index(name, *(table.c[column] for column in (*columns, "position")))
 
 
 def _info(field: FieldSpec) -> dict[str, str]:

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as lite
 
 from prefiq.foundation.entity import Child, Entity
 from prefiq.lowcode import Catalog, DeclarationError, ModelMeta, children, field, index, ref, unique
 from prefiq.sql import Tables
+from prefiq.sql.tables import LONGEST_NAME, MakeIndex, short_name
 
 
 class Country(Entity):
@@ -166,3 +168,41 @@ def test_every_table_can_be_made(tables: Tables) -> None:
         made: Any = sa.inspect(connection).get_table_names()
     engine.dispose()
     assert set(made) == {"hr_country", "hr_person", "hr_desk", "hr_phone"}
+
+
+def test_a_long_name_is_shortened_alike_everywhere() -> None:
+    """PostgreSQL would cut it off without a word; two names that differ at their end stay two."""
+    assert short_name("x" * LONGEST_NAME) == "x" * LONGEST_NAME
+    stem = "ix_hr_person_" + "a_field_with_a_long_name_" * 3
+    assert short_name(stem + "a") == "ix_hr_person_a_field_with_a_long_name_a_field_with_a_l_9adbfd2e"
+    assert short_name(stem + "a") != short_name(stem + "b")
+    assert len(short_name(stem)) == LONGEST_NAME
+
+
+def test_names_of_indexes_and_references_are_short(tables: Tables) -> None:
+    """Every engine takes them."""
+    long = "a_reference_whose_name_is_rather_long_id"
+
+    class PersonWithARatherLongName(Entity):
+        a_reference_whose_name_is_rather_long_id: UUID = ref(Person)
+        country_id: UUID | None = ref(Country, default=None)
+
+        meta = ModelMeta(indexes=(index(long, "country_id"),))
+
+    made = Tables(Catalog.build({"hr": [Country, Person, PersonWithARatherLongName]}))[
+        PersonWithARatherLongName
+    ]
+    parts: list[Any] = [*made.indexes, *made.foreign_key_constraints]
+    names = {str(one.name) for one in parts}
+    assert len(names) == len(parts)
+    assert max(map(len, names)) == LONGEST_NAME
+
+
+def test_null_stands_first_in_every_index(tables: Tables) -> None:
+    """PostgreSQL's own order has it last, where no query of ours looks for it."""
+    dialect: Any = postgresql.dialect
+    found = {str(one.name): str(MakeIndex(one).compile(dialect=dialect())) for one in tables[Person].indexes}
+    assert found["uq_hr_person_name_country_id"] == (
+        "CREATE UNIQUE INDEX uq_hr_person_name_country_id ON hr_person (tenant_id, name, country_id NULLS FIRST)"
+    )
+    assert found["ix_hr_person_name"] == "CREATE INDEX ix_hr_person_name ON hr_person (tenant_id, name)"
