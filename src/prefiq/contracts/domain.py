@@ -18,6 +18,10 @@ class IDomain(Protocol[E]):
     """A store of entities.  It keeps rows and versions; rules and permissions are the service's.
 
     ``IDomain[Project]`` is bound for every model; a hand-written store extends it.
+
+    In a transaction, a value that is refused (``UniqueViolation``, ``ForeignKeyViolation``,
+    ``ValidationFailed``) fails the transaction: only its end by an exception is left.  What may be refused and
+    shall not matter stands in a nested ``tx()``.
     """
 
     def get_by_id(self, id: UUID, /) -> E:
@@ -52,12 +56,12 @@ class IDomain(Protocol[E]):
         """Insert; the entity's version becomes 1.
 
         Raises:
-            prefiq.sql.errors.UniqueViolation: Another row has a value that must be unique.
+            prefiq.contracts.errors.UniqueViolation: Another row has a value that must be unique.
         """
         ...
 
     def save_many(self, entities: Sequence[E], /) -> None:
-        """Insert all or none."""
+        """Insert all or none; a transaction that is open can go on without them."""
         ...
 
     def update(self, entity: E, /) -> E:

@@ -20,7 +20,9 @@ class ITransactions(Protocol):
     ) -> AbstractContextManager[None]:
         """Run the body in a transaction: committed at its end, rolled back by an exception.
 
-        A nested one is a savepoint: what it wrote can be undone alone.
+        A nested one is a savepoint: what it wrote can be undone alone.  After an error of the database, or of
+        a store that refused a value, the innermost one takes no further statement and cannot be committed:
+        what may fail and shall not matter stands in a nested one.
 
         Args:
             read_only: One snapshot for several reads; writing is refused.
@@ -37,6 +39,18 @@ class ITransactions(Protocol):
     @property
     def read_only(self) -> bool:
         """Whether the transaction that is open now refuses writes."""
+        ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What failed in the transaction that is open now, which then takes no further statement."""
+        ...
+
+    def fail(self, error: BaseException, /) -> None:
+        """Let the transaction (or savepoint) that is open now take no further statement: it can only be undone.
+
+        For stores: what fails in one of them fails alike in all.
+        """
         ...
 
     def after_commit(self, callback: Callable[[], None], /) -> None:

@@ -14,8 +14,9 @@ from prefiq.contracts.transactions import Isolation, call_all
 from prefiq.foundation.extension import revive
 from prefiq.foundation.mapper import snapshot_of
 from prefiq.lowcode import Catalog, FieldSpec, IndexSpec, ModelSpec
+from prefiq.sql.errors import TransactionFailed
 
-__all__ = ["MemoryStore", "MemoryTransactions", "Row"]
+__all__ = ["MemoryStore", "MemoryTransactions", "Row", "require_usable"]
 
 Put = Callable[[str, ModelSpec, UUID, "Row | None"], None]
 
@@ -24,12 +25,24 @@ SHARED = ""
 
 
 class _Level:
-    __slots__ = ("after", "read_only", "undo")
+    __slots__ = ("after", "failure", "read_only", "undo")
 
     def __init__(self, *, read_only: bool) -> None:
         self.read_only = read_only
+        self.failure: BaseException | None = None
         self.after: list[Callable[[], None]] = []
         self.undo: list[Callable[[], None]] = []
+
+
+def require_usable(transactions: ITransactions) -> None:
+    """Nothing, or an error.
+
+    Raises:
+        TransactionFailed: What was done before in the open transaction failed.
+    """
+    failure = transactions.failure
+    if failure is not None:
+        raise TransactionFailed from failure
 
 
 class MemoryTransactions:
@@ -66,9 +79,11 @@ class MemoryTransactions:
     @contextmanager
     def _tx(self, *, read_only: bool) -> Iterator[None]:
         levels = self._levels
+        require_usable(self)
         levels.append(_Level(read_only=read_only or bool(levels and levels[-1].read_only)))
         try:
             yield
+            require_usable(self)
         except BaseException:
             call_all(reversed(levels.pop().undo))
             raise
@@ -78,6 +93,16 @@ class MemoryTransactions:
             levels[-1].undo.extend(done.undo)
         else:
             call_all(done.after)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What failed in the transaction that is open now, which then takes no further statement."""
+        return self._levels[-1].failure if self._levels else None
+
+    def fail(self, error: BaseException, /) -> None:
+        """Let the transaction (or savepoint) that is open now take no further statement: it can only be undone."""
+        if self._levels and self._levels[-1].failure is None:
+            self._levels[-1].failure = error
 
     def after_commit(self, callback: Callable[[], None], /) -> None:
         """Call it once the outermost transaction has committed; at once where none is open."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefiq.contracts import (
-    Compare,
     ConcurrencyError,
     Criteria,
     ForeignKeyViolation,
@@ -19,16 +19,18 @@ from prefiq.contracts import (
     PagedResult,
     TenantNotBound,
     UniqueViolation,
+    ValidationFailed,
 )
 from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
-from prefiq.foundation.for_model import ForModel, derive
+from prefiq.foundation.for_model import derive
 from prefiq.foundation.mapper import diff_of, snapshot_of
-from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row
+from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row, require_usable
+from prefiq.foundation.repository import Repository
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
 from prefiq.lowcode import Catalog, ModelSpec
-from prefiq.sql.criteria_values import check_after, field_of, sort_keys
+from prefiq.sql.criteria_values import check_after, sort_keys
 from prefiq.sql.errors import CriteriaError, ReadOnlyTransaction, SharedTableProtected
 
 __all__ = ["MemoryStore", "MemoryTransactions", "RepositoryMemory"]
@@ -38,7 +40,7 @@ E = TypeVar("E")
 _derived: dict[type, type[RepositoryMemory[Any]]] = {}
 
 
-class RepositoryMemory(ForModel[E]):
+class RepositoryMemory(Repository[E]):
     """Stores the entities of one model in memory; ``IDomain`` without a database.
 
     ``RepositoryMemory.of(Project)`` derives one; a hand-written one says ``class ProjectMemory(
@@ -97,17 +99,6 @@ class RepositoryMemory(ForModel[E]):
                 raise NotFound(self.spec.qualified, id)
             return cast("E", self._store.copy(self.spec, row))
 
-    def get_by(self, field: str, value: object, /) -> E | None:
-        """The entity whose unique field has this value, or None.
-
-        Raises:
-            CriteriaError: The field is not unique.
-        """
-        if field != "id" and not field_of(self.spec, field).unique:
-            raise CriteriaError(self.spec.qualified, field, "The field is not unique")
-        found = self.list(Page(limit=1, sort=("id",)), Compare(field, "eq", value)).items
-        return found[0] if found else None
-
     def get_many(self, ids: Iterable[UUID], /) -> dict[UUID, E]:
         """The entities with these ids; missing ones are left out."""
         with self._store.lock:
@@ -140,17 +131,6 @@ class RepositoryMemory(ForModel[E]):
         """How many entities match."""
         return len(self._matching(where))
 
-    def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
-        """All entities that match, in batches by id."""
-        after: tuple[object, ...] | None = None
-        while True:
-            result = self.list(Page(limit=batch, after=after, sort=("id",)), where)
-            if result.items:
-                yield result.items
-            after = result.next
-            if after is None:
-                return
-
     # -- writing ----------------------------------------------------------------------------------------------
 
     def save(self, entity: E, /) -> E:
@@ -162,11 +142,12 @@ class RepositoryMemory(ForModel[E]):
             prefiq.contracts.IllegalTransition: The status is not the initial one, and no action explains it.
             prefiq.contracts.ValidationFailed: A value is missing or not of its field's type.
         """
-        self.save_many((entity,))
+        with self._failing():
+            self.save_many((entity,))
         return entity
 
     def save_many(self, entities: Sequence[E], /) -> None:
-        """Insert all or none.
+        """Insert all or none; a transaction that is open can go on without them.
 
         Raises:
             As ``save``.
@@ -220,8 +201,8 @@ class RepositoryMemory(ForModel[E]):
                 return entity
             if is_stale:
                 raise ConcurrencyError(spec.qualified, row_now.id)
-            self._refuse_unfit((entity,))
-            with store.writing(self._transactions) as put:
+            with self._failing(), store.writing(self._transactions) as put:
+                self._refuse_unfit((entity,))
                 store.check_references(tenant, spec, entity)
                 values = list(self._snapshot(entity))
                 values[1] += 1
@@ -241,7 +222,7 @@ class RepositoryMemory(ForModel[E]):
         tenant = self._writable()
         row_now: Any = entity
         spec, store = self.spec, self._store
-        with store.writing(self._transactions) as put:
+        with self._failing(), store.writing(self._transactions) as put:
             row = self._rows().get(row_now.id)
             if row is None or row.deleted or row.values[1] != row_now.version:
                 raise ConcurrencyError(spec.qualified, row_now.id)
@@ -286,7 +267,17 @@ class RepositoryMemory(ForModel[E]):
             entities = [self._store.copy(self.spec, row) for row in self._rows().values() if not row.deleted]
         return [entity for entity in entities if matches(entity)]
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What is refused fails the open transaction, as a database does it."""
+        try:
+            yield
+        except (UniqueViolation, ForeignKeyViolation, ValidationFailed) as error:
+            self._transactions.fail(error)
+            raise
+
     def _rows(self) -> dict[UUID, Row]:
+        require_usable(self._transactions)
         return self._store.rows(self._owner(), self.spec)
 
     def _owner(self) -> str:

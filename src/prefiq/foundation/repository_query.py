@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
@@ -11,7 +12,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from prefiq.contracts import (
-    Compare,
     ConcurrencyError,
     Criteria,
     ForeignKeyViolation,
@@ -22,9 +22,11 @@ from prefiq.contracts import (
 )
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
-from prefiq.foundation.for_model import ForModel, derive
+from prefiq.foundation.for_model import derive
 from prefiq.foundation.mapper import Mapper
+from prefiq.foundation.repository import Repository
 from prefiq.foundation.repository_children import ChildRows, chunks
+from prefiq.foundation.repository_references import help_to_delete, missing_references, needs_help
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
 from prefiq.lowcode import ModelSpec
 from prefiq.sql.criteria import after_shape, shape_of
@@ -40,7 +42,8 @@ E = TypeVar("E")
 
 _UNFIT = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 """What a conversion or the driver raises for a value that is not of its field's type."""
-_EXPLAINED = (*_UNFIT, ForeignKeyViolation, DatabaseError)
+_REFUSED = (ForeignKeyViolation, DatabaseError)
+_EXPLAINED = (*_UNFIT, *_REFUSED)
 
 _derived: dict[type, type[RepositoryQuery[Any]]] = {}
 
@@ -63,11 +66,11 @@ class _Parts:
         )
         self.child_names = frozenset(child.name for child in spec.children)
         self.id_key: tuple[SortKey, ...] = (SortKey(field_of(spec, "id"), False),)
-        self.needs_help = _needs_help(tables, spec, set())
+        self.needs_help = needs_help(tables, spec)
         """Whether deleting a row changes rows that the database's own cascades do not reach."""
 
 
-class RepositoryQuery(ForModel[E]):
+class RepositoryQuery(Repository[E]):
     """Stores the entities of one model; ``IDomain`` on SQL.
 
     ``RepositoryQuery.of(Project)`` derives one; a hand-written one says ``class ProjectRepos(
@@ -132,17 +135,6 @@ class RepositoryQuery(ForModel[E]):
             raise NotFound(self.spec.qualified, id)
         return cast("E", self._entities(rows)[0])
 
-    def get_by(self, field: str, value: object, /) -> E | None:
-        """The entity whose unique field has this value, or None.
-
-        Raises:
-            CriteriaError: The field is not unique.
-        """
-        if field != "id" and not getattr(field_of(self.spec, field), "unique", False):
-            raise CriteriaError(self.spec.qualified, field, "The field is not unique")
-        found = self.list(Page(limit=1, sort=("id",)), Compare(field, "eq", value)).items
-        return found[0] if found else None
-
     def get_many(self, ids: Iterable[UUID], /) -> dict[UUID, E]:
         """The entities with these ids; missing ones are left out."""
         tenant = self._tenant if self._tenant is not None else self._unbound()
@@ -187,17 +179,6 @@ class RepositoryQuery(ForModel[E]):
         shape, values = shape_of(self.spec, where)
         plan = self._parts.plans.count(shape)
         return int(self._executor.fetch(plan, plan.bind(tenant, values))[0][0])
-
-    def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
-        """All entities that match, in batches by id; each batch is read when it is asked for."""
-        after: tuple[object, ...] | None = None
-        while True:
-            result = self.list(Page(limit=batch, after=after, sort=("id",)), where)
-            if result.items:
-                yield result.items
-            after = result.next
-            if after is None:
-                return
 
     def select(self) -> sa.Select[Any]:
         """A select of this model's rows, to be narrowed and given to ``query``."""
@@ -254,23 +235,25 @@ class RepositoryQuery(ForModel[E]):
         plan = parts.plans.insert()
         try:
             if parts.children:
-                with self._executor.tx():
+                with self._executor.joined():
                     self._executor.write(plan, plan.bind(tenant, (entity,))[0])
-                    for child in parts.children:
-                        child.insert(self._executor, tenant, (entity,))
-                    self._stored(entity, 1)
+                    with self._executor.rest():
+                        for child in parts.children:
+                            child.insert(self._executor, tenant, (entity,))
+                        self._stored(entity, 1)
             else:
                 self._executor.write(plan, plan.bind(tenant, (entity,))[0])
                 self._stored(entity, 1)
         except _EXPLAINED as error:
             explained = self._explained(error, (entity,))
+            self._executor.fail(explained)
             if explained is error:
                 raise
             raise explained from error
         return entity
 
     def save_many(self, entities: Sequence[E], /) -> None:
-        """Insert all or none.
+        """Insert all or none; a transaction that is open can go on without them.
 
         Raises:
             As ``save``.
@@ -317,14 +300,17 @@ class RepositoryQuery(ForModel[E]):
         if stored is not None:
             self._update(tenant, entity, stored)
             return entity
-        with self._executor.tx():
-            row = self.get_many((cast("Any", entity).id,)).get(cast("Any", entity).id)
-            stored = loaded(row) if row is not None else None
-            if stored is None:
-                raise ConcurrencyError(self.spec.qualified, cast("Any", entity).id)
-            restore_on_rollback(self._executor, (entity,))
-            cast("Any", entity)._loaded = stored
+        row = self.get_many((cast("Any", entity).id,)).get(cast("Any", entity).id)
+        stored = loaded(row) if row is not None else None
+        if stored is None:
+            raise ConcurrencyError(self.spec.qualified, cast("Any", entity).id)
+        restore_on_rollback(self._executor, (entity,))
+        cast("Any", entity)._loaded = stored
+        try:
             self._update(tenant, entity, stored)
+        except BaseException:
+            cast("Any", entity)._loaded = None
+            raise
         return entity
 
     def _update(self, tenant: str, entity: Any, stored: tuple[Any, ...]) -> None:
@@ -343,14 +329,16 @@ class RepositoryQuery(ForModel[E]):
                 self._write_changes(tenant, entity, columns)
                 self._stored(entity, entity.version + 1)
                 return
-            with self._executor.tx():
-                self._write_changes(tenant, entity, columns)
-                for child in parts.children:
-                    if child.name in changed:
-                        child.update(self._executor, tenant, entity, stored)
-                self._stored(entity, entity.version + 1)
+            with self._executor.joined():
+                self._write_changes(tenant, entity, columns)  # a stale version is refused: nothing is written
+                with self._executor.rest():
+                    for child in parts.children:
+                        if child.name in changed:
+                            child.update(self._executor, tenant, entity, stored)
+                    self._stored(entity, entity.version + 1)
         except _EXPLAINED as error:
             explained = self._explained(error, (entity,))
+            self._executor.fail(explained)
             if explained is error:
                 raise
             raise explained from error
@@ -371,9 +359,13 @@ class RepositoryQuery(ForModel[E]):
         parts = self._parts
         row: Any = entity
         if parts.needs_help and not parts.spec.soft_delete:
-            with self._executor.tx():
-                self._help_to_delete(parts.spec, {row.id}, frozenset())
-                self._delete(tenant, row)
+            try:
+                with self._executor.tx():
+                    help_to_delete(self._executor, self._tables, parts.spec, {row.id})
+                    self._delete(tenant, row)
+            except _REFUSED as error:
+                self._executor.fail(error)
+                raise
             return
         self._delete(tenant, row)
 
@@ -390,30 +382,6 @@ class RepositoryQuery(ForModel[E]):
             raise ConcurrencyError(parts.spec.qualified, row.id)
         restore_on_rollback(self._executor, (row,))
         mark_stored(row, None, None)
-
-    def _help_to_delete(self, spec: ModelSpec, ids: Collection[UUID], seen: frozenset[UUID]) -> None:
-        # The database cannot: ON DELETE SET NULL of a composite key would empty the tenant's column too, and
-        # a parent whose children go away by a cascade has another version.
-        execute, tables = self._executor, self._tables
-        for other, field in tables.referrers(spec):
-            table = tables[other]
-            refers = table.c[field.column].in_(ids)
-            on_delete = field.ref.on_delete if field.ref is not None else "restrict"
-            if other.parent and on_delete != "restrict":
-                parent = tables[other.parent]
-                owners = sa.select(table.c[other.parent_column]).where(refers)
-                execute.exec(
-                    sa.update(parent).where(parent.c.id.in_(owners)).values(version=parent.c.version + 1)
-                )
-            if on_delete == "set_null":
-                changes: dict[str, Any] = {field.column: None}
-                if not other.parent:
-                    changes["version"] = table.c.version + 1
-                execute.exec(sa.update(table).where(refers).values(changes))
-            elif on_delete == "cascade" and not other.parent:
-                gone = {row.id for row in execute.query(sa.select(table.c.id).where(refers))} - seen
-                if gone:
-                    self._help_to_delete(other, gone, seen | gone)
 
     # -- inside -----------------------------------------------------------------------------------------------
 
@@ -456,33 +424,10 @@ class RepositoryQuery(ForModel[E]):
         if isinstance(error, ForeignKeyViolation):
             if error.fields:
                 return error
-            return ForeignKeyViolation(error.model or self.spec.qualified, self._missing(entities))
+            missing: tuple[str, ...] = ()
+            with self._executor.examining(), contextlib.suppress(DatabaseError):
+                missing = missing_references(self._executor, self._tables, self.spec, entities)
+            return ForeignKeyViolation(error.model or self.spec.qualified, missing)
         if isinstance(error, DatabaseError) and type(error) is not DatabaseError:
             return error
         return refusal_of(self.spec, entities) or error
-
-    def _missing(self, entities: Sequence[Any]) -> tuple[str, ...]:
-        """Fields whose references lead nowhere."""
-        fields: builtins.list[str] = []
-        for field in self.spec.all_fields:
-            ids = {field.read(entity) for entity in entities} - {None} if field.ref else set()
-            if ids and field.ref is not None:
-                table = self._tables[field.ref.model]
-                count = sa.select(sa.func.count()).select_from(table)
-                found = (self._executor.scalar(count.where(table.c.id.in_(c))) for c in chunks(list(ids)))
-                if sum(found) != len(ids):
-                    fields.append(field.name)
-        return tuple(fields)
-
-
-def _needs_help(tables: Tables, spec: ModelSpec, seen: set[str]) -> bool:
-    if spec.qualified in seen:
-        return False
-    seen.add(spec.qualified)
-    for other, field in tables.referrers(spec):
-        on_delete = field.ref.on_delete if field.ref is not None else "restrict"
-        if on_delete == "set_null" or (on_delete == "cascade" and other.parent):
-            return True
-        if on_delete == "cascade" and _needs_help(tables, other, seen):
-            return True
-    return False

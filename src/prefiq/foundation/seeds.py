@@ -115,20 +115,14 @@ def upsert_missing(
 
 
 def _insert(store: Any, rows: Sequence[Any]) -> int:
+    # Never `save`: in a transaction it has no savepoint, and what it is refused would undo all before it.
+    insert = store.create_many if hasattr(store, "create_many") else store.save_many
     try:
-        (store.create_many if hasattr(store, "create_many") else store.save_many)(rows)
+        insert(rows)
     except UniqueViolation:
         # A row that the tenant has deleted softly keeps its key and is in no list; it stays deleted.
-        return sum(_insert_one(store, row) for row in rows)
+        return sum(_insert(store, [row]) for row in rows) if len(rows) > 1 else 0
     return len(rows)
-
-
-def _insert_one(store: Any, row: Any) -> bool:
-    try:
-        (store.create if hasattr(store, "create") else store.save)(row)
-    except UniqueViolation:
-        return False
-    return True
 
 
 def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

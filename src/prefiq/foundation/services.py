@@ -21,7 +21,6 @@ from prefiq.contracts import (
     Criteria,
     FieldError,
     Forbidden,
-    ForeignKeyViolation,
     HistoryRecord,
     IAction,
     IDomain,
@@ -133,7 +132,7 @@ class Services(Generic[E]):
                 self._prepare_new(entity)
                 self._validator.check(entity)
                 self._check_rows("create", entity)
-                self._save(entity)
+                self.repository.save(entity)
                 self._run_hooks("after_create", entity)
                 self._publish([self._event(entity, "created", _values_set(entity, self.spec))])
         return entity
@@ -157,10 +156,7 @@ class Services(Generic[E]):
                     break
             if errors:
                 raise ValidationFailed(self.spec.qualified, tuple(errors[:MOST_ERRORS]))
-            try:
-                self.repository.save_many(entities)
-            except ForeignKeyViolation as error:
-                raise self._located(error, entities) from error
+            self.repository.save_many(entities)
             for entity in entities:
                 self._run_hooks("after_create", entity)
             self._publish(
@@ -309,19 +305,10 @@ class Services(Generic[E]):
         changed = changes(entity, self.spec)
         self._check_rows(verb, entity)
         if changed:
-            try:
-                self.repository.update(entity)
-            except ForeignKeyViolation as error:
-                raise self._located(error, [entity]) from error
+            self.repository.update(entity)
             self._run_hooks("after_update", entity, before)
         if changed or name != "updated":
             self._publish([self._event(entity, name, changed, given)])
-
-    def _save(self, entity: E) -> None:
-        try:
-            self.repository.save(entity)
-        except ForeignKeyViolation as error:
-            raise self._located(error, [entity]) from error
 
     def _visible(self, id: UUID) -> E:
         entity = self.repository.get_by_id(id)
@@ -404,20 +391,6 @@ class Services(Generic[E]):
 
     def _publish(self, events: Sequence[EntityChanged]) -> None:
         self.context.events.publish(*events)
-
-    def _located(self, error: ForeignKeyViolation, entities: Iterable[Any]) -> ForeignKeyViolation:
-        """The same error with the field, where the engine did not say which reference is wrong."""
-        if error.fields or error.deleting:
-            return error
-        for spec in self.spec.all_fields:
-            if spec.ref is None or not spec.ref.model:
-                continue
-            target = self.context.pipelines.catalog[spec.ref.model]
-            wanted = {value for e in entities if (value := spec.read(e)) is not None}
-            store: Any = IDomain[target.cls]  # type: ignore[name-defined]
-            if wanted - self.context.scope[store].get_many(wanted).keys():
-                return ForeignKeyViolation(self.spec.qualified, (spec.name,))
-        return error
 
 
 def fields_in(criteria: Criteria | None) -> set[str]:

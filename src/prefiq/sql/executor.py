@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ from prefiq.sql.errors import (
     ReadOnlyTransaction,
     StatementRefused,
     TenantChanged,
+    TransactionFailed,
     TransactionLost,
 )
 from prefiq.sql.faults import from_driver
@@ -75,6 +76,21 @@ class _Transaction(AbstractContextManager[None]):
             self._executor._rollback()
 
 
+class _Rest(AbstractContextManager[None]):
+    """What an open transaction cannot be kept without."""
+
+    __slots__ = ("_executor",)
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._executor.fail(error)
+
+
 class Executor:
     """Runs statements for one scope, confined to its tenant; implements ``ITransactions``.
 
@@ -105,7 +121,7 @@ class Executor:
         self._observers = connections.observers
         self._connection: sa.Connection | None = None
         self._session: Session | None = None
-        """What statements run on; None while there is no connection, and after a transaction is lost."""
+        """What statements run on; None while there is no connection, and after a transaction failed."""
         self._held: Session | None = None
         """The session of ``_connection``."""
         self._until = math.inf
@@ -113,6 +129,7 @@ class Executor:
         self._levels: list[_Level] = []
         self._read_only = False
         self._lost = False
+        self._failure: BaseException | None = None
         self._closed = False
         self._streams: list[sa.CursorResult[Any]] = []
         scope.on_close(self.close)
@@ -240,6 +257,17 @@ class Executor:
         """
         return _Transaction(self, read_only=read_only, isolation=isolation)
 
+    def joined(self) -> AbstractContextManager[None]:
+        """Run the body in the transaction that is open, or in one of its own."""
+        return nullcontext() if self._levels else self.tx()
+
+    def rest(self) -> AbstractContextManager[None]:
+        """The body finishes what was begun before it: if it is interrupted, the open transaction has failed.
+
+        Cheaper than a savepoint around both.
+        """
+        return _Rest(self)
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
@@ -249,6 +277,31 @@ class Executor:
     def read_only(self) -> bool:
         """Whether the transaction that is open now refuses writes."""
         return self._read_only
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What failed in the transaction that is open now, which then takes no further statement."""
+        return self._failure
+
+    def fail(self, error: BaseException, /) -> None:
+        """Let the transaction (or savepoint) that is open now take no further statement: it can only be undone."""
+        if self._levels and self._failure is None:
+            self._failure = error
+            self._session = None
+
+    @contextmanager
+    def examining(self) -> Iterator[None]:
+        """Let a repository ask why its statement failed, though the transaction takes no other one.
+
+        Of use only with an engine that still answers then.
+        """
+        if self._failure is not None and not self._lost:
+            self._session = self._held
+        try:
+            yield
+        finally:
+            if self._failure is not None:
+                self._session = None
 
     def after_commit(self, callback: Callable[[], None], /) -> None:
         """Call it once the outermost transaction has committed; at once where none is open."""
@@ -283,7 +336,9 @@ class Executor:
         if self._closed:
             raise ScopeClosed(type(self))
         if self._lost:
-            raise TransactionLost(self._database)
+            raise TransactionLost(self._database) from self._failure
+        if self._failure is not None:
+            raise TransactionFailed(self._database) from self._failure
         self._connection, session = self._connections.checkout(self._database)
         self._session = self._held = session
         deadline = self._scope.deadline
@@ -394,14 +449,20 @@ class Executor:
                 observer(sql, seconds)
 
     def _explained(self, error: BaseException, deleting: str = "") -> PrefiqError:
-        """The error to raise; notices when the database has ended the transaction by itself."""
+        """The error to raise; the transaction that is open has failed with it.
+
+        PostgreSQL refuses every further statement of it, and makes a rollback of its COMMIT.  Others go on as
+        if nothing had been: the same code would mean another thing.
+        """
         session = self._session
         explained = from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
         if session is not None:
             if isinstance(explained, Disconnected) and not session.dead:
                 session.kill()
-            if self._levels and not session.in_transaction:
-                self._lose()
+            if self._levels:
+                self.fail(explained)
+                if not session.in_transaction:
+                    self._lose()
         return explained
 
     def _lose(self) -> None:
@@ -484,8 +545,10 @@ class Executor:
             if session is None or session.dead:
                 self._lose()
             level = self._leave()
-            if not self._levels and self._lost:
-                self._lost = False
+            if not self._lost:
+                self._failure, self._session = None, session
+            elif not self._levels:
+                self._lost, self._failure = False, None
                 self._forget_connection()
             call_all(reversed(level.undo))
 

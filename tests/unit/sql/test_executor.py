@@ -35,6 +35,7 @@ from prefiq.sql import (
     StatementRefused,
     Tables,
     TenantChanged,
+    TransactionFailed,
     TransactionLost,
 )
 from prefiq.sql.plan import Plan
@@ -134,14 +135,43 @@ def test_savepoints_are_undone_alone(acme: Executor, orders: sa.Table, stored: A
     assert said == ["first", "second", "kept"]
 
 
-def test_failed_statement_leaves_the_transaction_usable(
+def test_failed_statement_fails_its_transaction(acme: Executor, orders: sa.Table, stored: Any) -> None:
+    """Whoever goes on after it is refused, at the end too: a server may have undone what came before."""
+    taken = {**order(2), "number": "new-1"}
+    with pytest.raises(TransactionFailed) as caught, acme.tx():  # noqa: PT012
+        acme.exec(sa.insert(orders).values(**order(1)))
+        with pytest.raises(UniqueViolation) as first:
+            acme.exec(sa.insert(orders).values(**taken))
+        assert acme.failure is first.value
+        for statement in (
+            lambda: acme.exec(sa.insert(orders).values(**order(3))),
+            lambda: acme.scalar(sa.select(sa.func.count()).select_from(orders)),
+            lambda: acme.fetch(plan("SELECT 1"), ()),
+            lambda: acme.write(plan("DELETE FROM shop_order"), ()),
+            lambda: acme.write_many(plan("DELETE FROM shop_order"), [()]),
+            lambda: acme.tx().__enter__(),
+        ):
+            with pytest.raises(TransactionFailed) as caught:
+                statement()
+            assert caught.value.__cause__ is first.value
+    assert caught.value.__cause__ is first.value
+    assert acme.failure is None
+    assert new(stored) == []
+    assert acme.exec(sa.insert(orders).values(**order(1))) == 1
+
+
+def test_failed_statement_in_a_nested_transaction_undoes_that_alone(
     acme: Executor, orders: sa.Table, stored: Any
 ) -> None:
-    """A unique value that is taken undoes its own statement alone."""
+    """A savepoint is what one puts around a statement that may fail."""
+    taken = {**order(2), "number": "new-1"}
     with acme.tx():
         acme.exec(sa.insert(orders).values(**order(1)))
-        with pytest.raises(UniqueViolation):
-            acme.exec(sa.insert(orders).values(**{**order(2), "number": "new-1"}))
+        with pytest.raises(UniqueViolation), acme.tx():  # noqa: PT012
+            acme.exec(sa.insert(orders).values(**order(4)))
+            acme.exec(sa.insert(orders).values(**taken))
+        with pytest.raises(TransactionFailed), acme.tx(), pytest.raises(UniqueViolation):
+            acme.exec(sa.insert(orders).values(**taken))
         acme.exec(sa.insert(orders).values(**order(3)))
     assert new(stored) == ["new-1", "new-3"]
 
