@@ -20,6 +20,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── DeadlineExceeded          the time of the whole unit of work is over
     ├── Disconnected              the server hung up; what was not committed is undone
     ├── CommitUnknown             the server hung up while it committed
+    ├── StatementTooLarge         the statement with its values is longer than the server takes
     └── AccessDenied              the server refuses the user, the password or the database
     StatementRefused              the statement cannot be confined to one tenant; nothing was sent
     ├── RawSqlRefused             the same for SQL given as text
@@ -66,6 +67,7 @@ __all__ = [
     "SharedTableProtected",
     "StatementRefused",
     "StatementTimeout",
+    "StatementTooLarge",
     "TenantChanged",
     "TransactionFailed",
     "TransactionLost",
@@ -236,6 +238,15 @@ class CommitUnknown(DatabaseError):
     status: ClassVar[int] = 503
     what = "The connection was lost during the commit; whether it was kept is not known"
     fix = "look whether the change is there before repeating it"
+
+
+class StatementTooLarge(DatabaseError):
+    """A statement with its values is longer than the server takes; nothing was written."""
+
+    code: ClassVar[str] = "PFQ441"
+    status: ClassVar[int] = 413
+    what = "The values are more than the database server takes in one statement"
+    fix = "raise max_allowed_packet of the server, or write less at once"
 
 
 class AccessDenied(DatabaseError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from prefiq.contracts import FieldError, ForeignKeyViolation, UniqueViolation, ValidationFailed
 from prefiq.errors import PrefiqError
 from prefiq.sql.dialects.engine import DatabaseEngine
@@ -9,6 +11,8 @@ from prefiq.sql.errors import DatabaseError
 from prefiq.sql.tables import TENANT, Tables
 
 __all__ = ["from_driver"]
+
+_KEYED = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.ForeignKeyConstraint)
 
 
 def from_driver(
@@ -26,9 +30,10 @@ def from_driver(
     fault = engine.explain(error, database)
     if fault.kind == "other":
         return fault.error or DatabaseError(database)
-    spec = tables.spec_of(fault.table)
-    model = spec.qualified if spec is not None else fault.table or deleting
-    fields = tuple(column for column in fault.columns if column != TENANT)
+    table, columns = _of_key(fault.key, fault.table, tables) if fault.key else (fault.table, fault.columns)
+    spec = tables.spec_of(table)
+    model = spec.qualified if spec is not None else table or deleting
+    fields = tuple(column for column in columns if column != TENANT)
     if spec is not None and spec.extensions:
         names = {field.column: field.name for field in spec.all_fields}
         fields = tuple(names.get(column, column) for column in fields)
@@ -39,3 +44,19 @@ def from_driver(
     return ValidationFailed(
         model, tuple(FieldError(field, "required", "a value is required") for field in fields)
     )
+
+
+def _of_key(key: str, table: str, tables: Tables) -> tuple[str, tuple[str, ...]]:
+    """Table and columns of an index or constraint by its name; primary keys of several tables may share one."""
+    for known in tables:
+        if table and known.name != table:
+            continue
+        if key in {"PRIMARY", known.primary_key.name} and table:
+            return known.name, tuple(column.name for column in known.primary_key)
+        for index in known.indexes:
+            if index.name == key:
+                return known.name, tuple(column.name for column in index.columns)
+        for constraint in known.constraints:
+            if constraint.name == key and isinstance(constraint, _KEYED):
+                return known.name, tuple(column.name for column in constraint.columns)
+    return table, ()

@@ -136,12 +136,14 @@ class Fault:
         table: The table meant, or empty where the engine does not say.
         columns: The columns meant.
         error: What to raise for ``"other"``.
+        key: Name of the index or constraint, where the engine names that instead of columns.
     """
 
     kind: Literal["unique", "foreign_key", "required", "other"]
     table: str = ""
     columns: tuple[str, ...] = ()
     error: PrefiqError | None = None
+    key: str = ""
 
 
 class DatabaseEngine(Protocol):
