@@ -155,9 +155,7 @@ class ConnectionManager:
                 connection = engine.connect()
                 session: Session | None = connection.info.get(SESSION)
                 if session is None:  # a new connection: the loop ends here at the latest
-                    session = self._kinds[name].session(
-                        connection.connection.driver_connection, self._databases[name]
-                    )
+                    session = self._kinds[name].session(connection.connection.driver_connection)
                     connection.info[SESSION] = session
                 elif not session.is_connected():
                     connection.invalidate()

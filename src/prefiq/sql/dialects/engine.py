@@ -167,8 +167,8 @@ class DatabaseEngine(Protocol):
         """The statements that begin a transaction; a reading one sees one snapshot."""
         ...
 
-    def session(self, connection: Any, database: DatabaseLike) -> Session:
-        """The executor's view of a driver's connection that ``create`` opened on this database."""
+    def session(self, connection: Any) -> Session:
+        """The executor's view of a driver's connection that ``create`` opened."""
         ...
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:

@@ -164,9 +164,8 @@ class SqliteEngine:
         del isolation
         return ("BEGIN",) if read_only else ("BEGIN IMMEDIATE",)
 
-    def session(self, connection: sqlite3.Connection, database: DatabaseLike) -> SqliteSession:
+    def session(self, connection: sqlite3.Connection) -> SqliteSession:
         """The executor's view of a connection."""
-        del database
         return SqliteSession(connection)
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
