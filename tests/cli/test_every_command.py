@@ -96,9 +96,13 @@ from prefiq.cli import pass_session
 @pass_session
 def count(session, tenant):
     \"\"\"Count the items.\"\"\"
-    with session.booted() as app, app.scope(tenant, as_system="count items") as scope:
-        page = scope[IDomainService[Item]].list()
-        session.answer({"items": len(page.items)}, lambda: click.echo(f"{len(page.items)} items"))
+    count = session.run(count_items, tenant)
+    session.answer({"items": count}, lambda: click.echo(f"{count} items"))
+
+
+def count_items(app, tenant):
+    with app.scope(tenant, as_system="count items") as scope:
+        return len(scope[IDomainService[Item]].list().items)
 """
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import Settings
 
-__all__ = ["Session", "pass_session"]
+__all__ = ["Session", "pass_session", "run_in_mode"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -74,14 +80,28 @@ class Session:
 
         return Application.prepare(settings)
 
-    @contextmanager
-    def booted(self) -> Iterator[Application]:
-        """The application, with its resources open; closed at the end."""
+    def run(self, work: Callable[Concatenate[Application, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function with the application, its resources open; they are closed at the end.
+
+        This is the one way from a command to the application's services: with ``DB_MODE=async`` the function
+        runs in the bridge, on an event loop of its own, and is written as for ``sync``.
+
+        Args:
+            work: Takes the application, and what follows here.
+            args: Its further arguments.
+            kwargs: Its further arguments by name.
+
+        Returns:
+            What it returns.
+        """
         settings = self.settings()
         from prefiq.application import Application
 
-        with Application.boot(settings) as app:
-            yield app
+        def within() -> T:
+            with Application.boot(settings) as app:
+                return work(app, *args, **kwargs)
+
+        return run_in_mode(settings, within)
 
     def answer(self, data: Any, show: Callable[[], None]) -> None:
         """Give the command's answer.
@@ -96,6 +116,39 @@ class Session:
             print_json(data)
         else:
             show()
+
+
+def run_in_mode(settings: Settings, work: Callable[[], T]) -> T:
+    """Call a function where the drivers of ``DB_MODE`` work: in the bridge, or right here."""
+    if settings.database.mode != "async":
+        return work()
+    from prefiq.bridge import run
+
+    with _interrupted_at_once():
+        return run(work)
+
+
+@contextmanager
+def _interrupted_at_once() -> Iterator[None]:
+    """Let Ctrl+C mean on an event loop what it means elsewhere.
+
+    The loop's own handler would only cancel the task at its next await, which a prompt or a long statement of
+    a blocking driver puts off; it leaves a handler of others alone.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """As the default handler, and not the same object, which the loop would take for nobody's."""
+    signal.default_int_handler(number, frame)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

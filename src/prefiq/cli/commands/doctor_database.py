@@ -21,8 +21,7 @@ def command(session: Session, *, strict: bool) -> int:
     from prefiq.cli.findings import findings_data, show_findings
     from prefiq.doctor import examine_database, exit_code_of
 
-    with session.booted() as app:
-        findings = examine_database(app, examine_state)
+    findings = session.run(examine_database, examine_state)
     code = exit_code_of(findings, strict=strict)
     session.answer(findings_data(findings, code), lambda: show_findings(findings))
     return code

@@ -61,19 +61,34 @@ def command(
         raise OnlyInDevelopment(
             f"prefiq run migrate {option}", "prefiq lowcode makemigrations writes it into a file"
         )
-    with session.booted() as app:
-        if plan:
-            _plan(session, app)
-        elif sql:
-            _sql(session, app)
-        elif check:
-            _check(session, app)
-        elif status:
-            _status(session, app)
-        elif follow:
-            _follow(session, app, pairs, allow_loss=allow_loss)
-        else:
-            _migrate(session, app)
+    session.run(
+        _act, session, plan=plan, sql=sql, check=check, status=status, pairs=pairs, allow_loss=allow_loss
+    )
+
+
+def _act(
+    app: Application,
+    session: Session,
+    *,
+    plan: bool,
+    sql: bool,
+    check: bool,
+    status: bool,
+    pairs: dict[str, str],
+    allow_loss: bool,
+) -> None:
+    if plan:
+        _plan(session, app)
+    elif sql:
+        _sql(session, app)
+    elif check:
+        _check(session, app)
+    elif status:
+        _status(session, app)
+    elif pairs or allow_loss:
+        _follow(session, app, pairs, allow_loss=allow_loss)
+    else:
+        _migrate(session, app)
 
 
 def _plan(session: Session, app: Application) -> None:

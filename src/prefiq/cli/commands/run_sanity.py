@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from prefiq.cli.session import Session, pass_session
 from prefiq.errors import PrefiqError
+
+if TYPE_CHECKING:
+    from prefiq.application import Application
+    from prefiq.doctor import Finding
 
 __all__ = ["command"]
 
@@ -18,20 +25,10 @@ def command(session: Session) -> int:
     Quick and harmless: it writes nothing and shows no tenant's rows.  The exit code is that of the worst
     finding.
     """
-    from prefiq.cli.database_state import check_at_head
     from prefiq.cli.findings import findings_data, show_findings
-    from prefiq.doctor import Finding, exit_code_of, findings_of, read_each_model
+    from prefiq.doctor import exit_code_of
 
-    findings: list[Finding] = []
-    models = 0
-    with session.booted() as app:
-        try:
-            check_at_head(app)
-        except PrefiqError as error:
-            findings += findings_of(error)
-        else:
-            findings += read_each_model(app)
-            models = len(app.catalog)
+    findings, models = session.run(_look)
     code = exit_code_of(findings)
 
     def show() -> None:
@@ -41,3 +38,15 @@ def command(session: Session) -> int:
 
     session.answer({**findings_data(findings, code), "models": models}, show)
     return code
+
+
+def _look(app: Application) -> tuple[Sequence[Finding], int]:
+    """What is wrong, and how many models were read."""
+    from prefiq.cli.database_state import check_at_head
+    from prefiq.doctor import findings_of, read_each_model
+
+    try:
+        check_at_head(app)
+    except PrefiqError as error:
+        return findings_of(error), 0
+    return read_each_model(app), len(app.catalog)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from prefiq.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from prefiq.application import Application
 
 __all__ = ["command"]
 
@@ -29,7 +34,7 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
     from prefiq.cli.errors import OnlyInDevelopment
     from prefiq.cli.extras import needs_extra
     from prefiq.cli.listening import listen, url_of
-    from prefiq.cli.serving import serve, sources_of
+    from prefiq.cli.serving import serve
 
     if reload and workers > 1:
         raise click.UsageError("--reload and --workers exclude each other.")
@@ -43,18 +48,7 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
     os.chdir(session.folder)  # workers look for the application in their working directory
     with listen(host, port) as bound:
         url = url_of(bound)
-        with session.booted() as app:
-            sources = sources_of(app)
-            if settings.env == "development":
-                from prefiq.cli.development import get_ready
-
-                welcome = get_ready(app, url)
-            else:
-                from prefiq.cli.database_state import check_at_head, check_files_to_be_deployed
-
-                check_files_to_be_deployed(app)
-                check_at_head(app)
-                welcome = {"url": url}
+        welcome, sources = session.run(_get_ready, url)
         session.answer(welcome, lambda: _show(welcome))
         return serve(settings, bound, workers=workers, reload=sources if reload else ())
 
@@ -62,3 +56,19 @@ def command(session: Session, *, host: str, port: int, workers: int, reload: boo
 def _show(welcome: dict[str, str]) -> None:
     for name, value in welcome.items():
         click.echo(f"{name:<8} {value}")
+
+
+def _get_ready(app: Application, url: str) -> tuple[dict[str, str], list[Path]]:
+    """What to tell, and the folders to watch."""
+    from prefiq.cli.serving import sources_of
+
+    sources = sources_of(app)
+    if app.settings.env == "development":
+        from prefiq.cli.development import get_ready
+
+        return get_ready(app, url), sources
+    from prefiq.cli.database_state import check_at_head, check_files_to_be_deployed
+
+    check_files_to_be_deployed(app)
+    check_at_head(app)
+    return {"url": url}, sources

@@ -6,13 +6,16 @@ import contextlib
 import getpass
 import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from prefiq.cli.errors import ScriptFailed
 from prefiq.cli.session import Session, pass_session
 from prefiq.errors import PrefiqError
+
+if TYPE_CHECKING:
+    from prefiq.application import Application
 
 __all__ = ["command"]
 
@@ -33,21 +36,24 @@ def command(session: Session, tenant: str | None, code: str | None) -> None:
     settings = session.settings()
     if not tenant and settings.tenancy != "single":
         raise click.UsageError("Missing option '--tenant'.")
-    with session.booted() as app:
-        who = _user()
-        if settings.is_production:
-            # At WARNING, so that LOG_LEVEL cannot hide who was inside.
-            logger.warning("shell opened", extra={"tenant": tenant or settings.tenant, "user": who})
-        with app.scope(tenant, as_system=f"prefiq shell by {who}") as scope:
-            names = _names(app, scope)
-            if code is not None:
-                _run(code, names)
-            elif not sys.stdin.isatty():
-                _run(sys.stdin.read(), names)
-            else:
-                _talk(names, scope.tenant)
-        if settings.is_production:
-            logger.warning("shell closed", extra={"tenant": tenant or settings.tenant, "user": who})
+    session.run(_within, tenant, code)
+
+
+def _within(app: Application, tenant: str | None, code: str | None) -> None:
+    settings, who = app.settings, _user()
+    if settings.is_production:
+        # At WARNING, so that LOG_LEVEL cannot hide who was inside.
+        logger.warning("shell opened", extra={"tenant": tenant or settings.tenant, "user": who})
+    with app.scope(tenant, as_system=f"prefiq shell by {who}") as scope:
+        names = _names(app, scope)
+        if code is not None:
+            _run(code, names)
+        elif not sys.stdin.isatty():
+            _run(sys.stdin.read(), names)
+        else:
+            _talk(names, scope.tenant)
+    if settings.is_production:
+        logger.warning("shell closed", extra={"tenant": tenant or settings.tenant, "user": who})
 
 
 def _names(app: Any, scope: Any) -> dict[str, Any]:
