@@ -322,7 +322,7 @@ class DriverMissing(PrefiqError):
         self.package = package
         self.what = "The database's driver is not installed"
         self.where = f"DB_ENGINE={engine}, DB_MODE={mode}"
-        self.fix = f'run "pip install {package}"'
+        self.fix = f'run: pip install "{package}"'
 
 
 class StatementRefused(PrefiqError):

@@ -6,10 +6,11 @@ Texts are compared by code point and never padded: ``utf8mb4_nopad_bin``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import mysql
 from prefiq.sql.dialects.codecs import BOOL, IDENTITY, JSON, UUID_BYTES, enum_codec, exact_decimal
 from prefiq.sql.types import Codec, FieldType
 
-__all__ = ["CHARSET", "COLLATION", "codec_of", "conversions", "storage_of"]
+__all__ = ["CHARSET", "COLLATION", "LITERALS", "codec_of", "conversions", "storage_of"]
 
 CHARSET = "utf8mb4"
 COLLATION = "utf8mb4_nopad_bin"
@@ -86,48 +87,99 @@ def codec_of(type_: FieldType) -> Codec:
     return _CODECS.get(type_.kind, IDENTITY)
 
 
-def _instant(value: datetime, _: object = None) -> str:
+# -- literals: the drivers write values into the text of a statement ------------------------------------------
+
+
+def _text(value: str) -> str:
+    # Enough where backslash escapes: our sessions have no NO_BACKSLASH_ESCAPES, and their charset is UTF-8.
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _instant(value: datetime) -> str:
     # A literal with a type: one without would make COALESCE and CASE texts.
     return f"TIMESTAMP'{value.isoformat(' ', 'microseconds')[:26]}'"
 
 
-def _day(value: date, _: object = None) -> str:
+def _day(value: date) -> str:
     return f"DATE'{value.isoformat()}'"
 
 
-def _bytes(value: bytes, _: object = None) -> str:
+def _bytes(value: bytes) -> str:
     return f"x'{value.hex()}'"
 
 
-def _number(value: Decimal, _: object = None) -> str:
+def _decimal(value: Decimal) -> str:
     if not value.is_finite():
         raise ValueError("a decimal that is not a number")
     return format(value, "f")  # "1E+2" would be a binary float
 
 
-def _load_instant(text: Any) -> Any:
-    return datetime.fromisoformat((text if type(text) is str else text.decode("ascii")) + "Z")
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError("a float that is not a number")
+    text = repr(value)
+    return text if "e" in text else text + "e0"  # without an exponent it would be a decimal
 
 
-def _load_day(text: Any) -> Any:
-    return date.fromisoformat(text if type(text) is str else text.decode("ascii"))
+class _Literals(dict[type, Callable[[Any], str]]):
+    """How values of a type are written; a subclass as the nearest class that is known."""
+
+    def __missing__(self, cls: type) -> Callable[[Any], str]:
+        for base in cls.__mro__[1:]:
+            if base in self:
+                self[cls] = self[base]
+                return self[base]
+        raise TypeError(f"a value of the type {cls.__name__} cannot be bound")
 
 
-def conversions(driver: dict[Any, Any]) -> dict[Any, Any]:
-    """The driver's conversions and ours in front, for one connection; the driver's own stay as they are.
+LITERALS: Final[Mapping[type, Callable[[Any], str]]] = _Literals({
+    str: _text,
+    int: int.__repr__,
+    bool: lambda value: "1" if value else "0",
+    float: _float,
+    Decimal: _decimal,
+    datetime: _instant,
+    date: _day,
+    bytes: _bytes,
+    bytearray: _bytes,
+    type(None): lambda _: "NULL",
+})  # fmt: skip
+"""Each type's literal; every value of a plan goes through here."""
+
+
+# -- what comes back -------------------------------------------------------------------------------------------
+
+# Numbers of the column types in the protocol.
+_TIMESTAMP, _DATE, _DATETIME_NUMBER = 7, 10, 12
+
+
+def _load_instant(text: str) -> Any:
+    try:
+        return datetime.fromisoformat(text + "Z")
+    except ValueError:  # raising here would leave the rest of the answer unread on the connection
+        return text
+
+
+def _load_day(text: str) -> Any:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+def conversions(driver: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A driver's conversions with ours in their place, for one connection; the driver's own stay as they are.
 
     Args:
-        driver: Encoders by type and decoders by the protocol's number of a column type.
+        driver: Encoders by type, and decoders by the number of a column's type.
     """
-    datetime_, timestamp, date_ = 12, 7, 10
-    return {
-        **driver,
-        datetime: _instant,
-        date: _day,
-        bytes: _bytes,
-        bytearray: _bytes,
-        Decimal: _number,
-        datetime_: _load_instant,
-        timestamp: _load_instant,
-        date_: _load_day,
-    }
+
+    def encoder(write: Callable[[Any], str]) -> Callable[[Any, Any], str]:
+        def write_one(value: Any, _mapping: object = None) -> str:
+            return write(value)
+
+        return write_one
+
+    ours: dict[Any, Any] = {cls: encoder(write) for cls, write in LITERALS.items()}
+    ours |= {_DATETIME_NUMBER: _load_instant, _TIMESTAMP: _load_instant, _DATE: _load_day}
+    return {**driver, **ours}
