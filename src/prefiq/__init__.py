@@ -12,6 +12,13 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     from prefiq.application import (
         Application,
     )
+    from prefiq.bridge import (
+        NoBridge,
+        await_,
+        call,
+        iterate,
+        run,
+    )
     from prefiq.container import (
         Binder,
         Lazy,
@@ -148,6 +155,7 @@ __all__ = [
     "Mapper",
     "MemoryStore",
     "ModelMeta",
+    "NoBridge",
     "NoScope",
     "Not",
     "NotFound",
@@ -178,15 +186,19 @@ __all__ = [
     "UnknownTenant",
     "ValidationFailed",
     "action",
+    "await_",
+    "call",
     "can",
     "children",
     "current_scope",
     "current_scope_or_none",
     "field",
     "index",
+    "iterate",
     "now",
     "on",
     "ref",
+    "run",
     "subscribe",
     "transition",
     "tune",
@@ -197,6 +209,11 @@ __all__ = [
 
 _ROOMS: dict[str, str] = {
     "Application": "application",
+    "NoBridge": "bridge",
+    "await_": "bridge",
+    "call": "bridge",
+    "iterate": "bridge",
+    "run": "bridge",
     "Binder": "container",
     "Lazy": "container",
     "Across": "contracts",
