@@ -17,7 +17,7 @@ from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.generated import make_function
 from prefiq.sql.types import type_of
 
-__all__ = ["Mapper", "snapshot_of"]
+__all__ = ["Mapper", "copied", "snapshot_of"]
 
 _ID = FieldSpec("id", "uuid", object)
 _VERSION = FieldSpec("version", "int", int)
@@ -212,7 +212,7 @@ def snapshot_of(spec: ModelSpec) -> Callable[[Any], tuple[Any, ...]]:
     Args:
         spec: The model, or a child.
     """
-    names: dict[str, Any] = {"copied": _copied}
+    names: dict[str, Any] = {"copied": copied}
     kinds = {f.name: f.kind for f in spec.fields}
     children = {child.name: child for child in spec.children}
     parts: list[str] = []
@@ -275,13 +275,13 @@ def _present(field: FieldSpec, value: Any) -> Any:
     return check_for(field)(field.absent())
 
 
-def _copied(document: Any) -> Any:
+def copied(document: Any) -> Any:
     """A document with its own lists and objects; seven times faster than copy.deepcopy."""
     kind = type(document)
     if kind is dict:
-        return {key: _copied(value) for key, value in document.items()}
+        return {key: copied(value) for key, value in document.items()}
     if kind is list or kind is tuple:
-        return [_copied(value) for value in document]
+        return [copied(value) for value in document]
     return document
 
 

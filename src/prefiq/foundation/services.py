@@ -32,6 +32,7 @@ from prefiq.contracts import (
     ValidationFailed,
     where,
 )
+from prefiq.foundation.attempts import repeatable
 from prefiq.foundation.criteria_memory import matcher
 from prefiq.foundation.entity import changes, forget, loaded
 from prefiq.foundation.events import EntityChanged
@@ -123,23 +124,24 @@ class Services(Generic[E]):
 
     # ---- commands
 
+    @repeatable
     def create(self, entity: E, /) -> E:
         """Check and store a new entity; see ``IDomainService``."""
-        with self.context.transactions.tx():
-            self._require("create")
-            self._check_fields(_given(entity, self.spec))
-            with self._around("around_create", entity):
-                self._prepare_new(entity)
-                self._validator.check(entity)
-                self._check_rows("create", entity)
-                self.repository.save(entity)
-                self._run_hooks("after_create", entity)
-                self._publish([self._event(entity, "created", _values_set(entity, self.spec))])
+        self._require("create")
+        self._check_fields(_given(entity, self.spec))
+        with self._around("around_create", entity):
+            self._prepare_new(entity)
+            self._validator.check(entity)
+            self._check_rows("create", entity)
+            self.repository.save(entity)
+            self._run_hooks("after_create", entity)
+            self._publish([self._event(entity, "created", _values_set(entity, self.spec))])
         return entity
 
+    @repeatable
     def create_many(self, entities: Sequence[E], /) -> int:
         """``create`` for many, all or none; every fault of every entity is reported together."""
-        with self.context.transactions.tx(), ExitStack() as wrappers:
+        with ExitStack() as wrappers:
             self._require("create")
             wrapped = self.context.pipelines.hooks.get("around_create", self.model)
             errors: list[FieldError] = []
@@ -164,31 +166,32 @@ class Services(Generic[E]):
             )
         return len(entities)
 
+    @repeatable
     def update(self, entity: E, /) -> E:
         """Check and store what changed since the entity was loaded; see ``IDomainService``."""
-        with self.context.transactions.tx():
-            self._require("update")
-            before = self._known(entity)
-            self._check_fields(changes(entity, self.spec))
-            self._check_moves(entity)
-            self._write(entity, before, "update", "updated", {})
+        self._require("update")
+        before = self._known(entity)
+        self._check_fields(changes(entity, self.spec))
+        self._check_moves(entity)
+        self._write(entity, before, "update", "updated", {})
         return entity
 
+    @repeatable
     def delete(self, id: UUID, /, *, version: int | None = None) -> None:
         """Remove the entity; see ``IDomainService``."""
-        with self.context.transactions.tx():
-            self._require("delete")
-            entity: Any = self._visible(id)
-            if version is not None and entity.version != version:
-                raise ConcurrencyError(self.spec.qualified, id)
-            self._check_rows("delete", entity)
-            with self._around("around_delete", entity):
-                self._run_hooks("before_delete", entity)
-                gone = {name: (value, None) for name, (_, value) in _values_set(entity, self.spec).items()}
-                self.repository.delete(entity)
-                self._run_hooks("after_delete", entity)
-                self._publish([self._event(entity, "deleted", gone)])
+        self._require("delete")
+        entity: Any = self._visible(id)
+        if version is not None and entity.version != version:
+            raise ConcurrencyError(self.spec.qualified, id)
+        self._check_rows("delete", entity)
+        with self._around("around_delete", entity):
+            self._run_hooks("before_delete", entity)
+            gone = {name: (value, None) for name, (_, value) in _values_set(entity, self.spec).items()}
+            self.repository.delete(entity)
+            self._run_hooks("after_delete", entity)
+            self._publish([self._event(entity, "deleted", gone)])
 
+    @repeatable
     def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
         """Run a declared action; see ``IDomainService``.
 
@@ -199,27 +202,26 @@ class Services(Generic[E]):
             kwargs: What the action takes.
         """
         spec = self._action(action)
-        with self.context.transactions.tx():
-            self.context.permissions.require(spec.permission)
-            entity: Any = self._visible(target) if isinstance(target, UUID) else target
-            before = self._known(entity)
-            pending = changes(entity, self.spec)
-            if pending:  # what was changed beside the action is an update
-                self._require("update")
-                self._check_fields(pending)
-                self._check_moves(entity)
-            if spec.sources and str(getattr(entity, self._status)) not in spec.sources:
-                raise IllegalTransition(
-                    self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)
-                )
-            given = check_parameters(
-                spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}"
+        self.context.permissions.require(spec.permission)
+        entity: Any = self._visible(target) if isinstance(target, UUID) else target
+        before = self._known(entity)
+        pending = changes(entity, self.spec)
+        if pending:  # what was changed beside the action is an update
+            self._require("update")
+            self._check_fields(pending)
+            self._check_moves(entity)
+        if spec.sources and str(getattr(entity, self._status)) not in spec.sources:
+            raise IllegalTransition(
+                self.spec.qualified, spec.name, str(getattr(entity, self._status)), self.possible(entity)
             )
-            with self._around(f"around_{spec.name}", entity, arguments=given):
-                self._run_hooks(f"before_{spec.name}", entity, arguments=given)
-                self._apply(spec, entity, given)
-                self._write(entity, before, spec.name, spec.name, given)
-                self._run_hooks(f"after_{spec.name}", entity, arguments=given)
+        given = check_parameters(
+            spec.parameters, _bound(spec, args, kwargs), f"{self.spec.qualified}.{spec.name}"
+        )
+        with self._around(f"around_{spec.name}", entity, arguments=given):
+            self._run_hooks(f"before_{spec.name}", entity, arguments=given)
+            self._apply(spec, entity, given)
+            self._write(entity, before, spec.name, spec.name, given)
+            self._run_hooks(f"after_{spec.name}", entity, arguments=given)
         return cast("E", entity)
 
     def possible(self, entity: E) -> tuple[str, ...]:

@@ -508,9 +508,9 @@ class Executor:
             else:
                 self._control("COMMIT")
         except Disconnected as error:
-            outermost = len(self._levels) == 1
+            is_unknown = len(self._levels) == 1 and not self._read_only
             self._rollback()
-            if outermost:
+            if is_unknown:
                 raise CommitUnknown(self._database) from error
             raise
         except BaseException:
