@@ -21,7 +21,8 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── Disconnected              the server hung up; what was not committed is undone
     ├── CommitUnknown             the server hung up while it committed
     ├── StatementTooLarge         the statement with its values is longer than the server takes
-    └── AccessDenied              the server refuses the user, the password or the database
+    ├── AccessDenied              the server refuses the user, the password or the database
+    └── EncryptionFailed          the connection cannot be encrypted as DB_SSL_MODE asks
     StatementRefused              the statement cannot be confined to one tenant; nothing was sent
     ├── RawSqlRefused             the same for SQL given as text
     ├── SharedTableProtected      a tenant tried to write a table that all tenants read
@@ -57,6 +58,7 @@ __all__ = [
     "Disconnected",
     "DiskFull",
     "DriverMissing",
+    "EncryptionFailed",
     "EngineNotServed",
     "IsolationChanged",
     "RawSqlRefused",
@@ -158,7 +160,7 @@ class ConnectionsExhausted(DatabaseError):
     code: ClassVar[str] = "PFQ407"
     status: ClassVar[int] = 503
     what = "Every connection to the database is in use"
-    fix = "close scopes that are done, or raise DB_POOL_SIZE"
+    fix = "close scopes that are done, or raise DB_POOL_SIZE; a server has a limit of its own (max_connections)"
 
 
 class TransactionLost(DatabaseError):
@@ -256,6 +258,15 @@ class AccessDenied(DatabaseError):
     exit_code: ClassVar[int] = 3
     what = "The database server refuses this user"
     fix = 'check DB_USER, DB_PASS and DB_NAME; "prefiq doctor database --setup" prints the grants'
+
+
+class EncryptionFailed(DatabaseError):
+    """The connection cannot be encrypted, or the server's certificate does not stand the check."""
+
+    code: ClassVar[str] = "PFQ442"
+    exit_code: ClassVar[int] = 3
+    what = "The connection to the database cannot be encrypted as DB_SSL_MODE asks"
+    fix = "let the server speak TLS, and set DB_SSL_CA to the file of who signed its certificate"
 
 
 class UnreadableRow(PrefiqError):

@@ -6,7 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Plan"]
+__all__ = ["Into", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """Where the values of an insert go, for engines that take many rows another way than by statements.
+
+    Args:
+        table: As the statement names it, quoted where it needs to be.
+        columns: The same, in the order of the values.
+        kinds: What each holds, as in ``FieldType.kind``.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +34,9 @@ class Plan:
     Args:
         sql: Text in the driver's own style.
         bind: Makes the driver's values; its first argument is the tenant's key.
+        into: Of an insert.
     """
 
     sql: str
     bind: Callable[..., Any]
+    into: Into | None = None

@@ -17,7 +17,7 @@ from prefiq.sql.criteria_values import SortKey
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import StatementRefused
 from prefiq.sql.generated import make_function
-from prefiq.sql.plan import Plan
+from prefiq.sql.plan import Into, Plan
 from prefiq.sql.scoped_compiler import TENANT_BIND
 from prefiq.sql.tables import TENANT, Tables
 from prefiq.sql.types import FieldType
@@ -176,7 +176,17 @@ class ModelPlans:
         values = self._values(compiled, sources, {})
         prepare = f" for e in ({self.rows.prepare_source},)" if self.rows.prepare_source else ""
         source = f"def made(tenant, entities):\n    return [({values}) {loop}{prepare}]"
-        return Plan(compiled.string, make_function(source, self._names))
+        return Plan(compiled.string, make_function(source, self._names), self._into(compiled))
+
+    def _into(self, compiled: Any) -> Into:
+        quoted = self._dialect.identifier_preparer
+        columns = [self.table.c[TENANT if name == TENANT_BIND else name] for name in compiled.positiontup]
+        types: list[Any] = [column.type for column in columns]
+        return Into(
+            quoted.format_table(self.table),
+            tuple(quoted.format_column(column) for column in columns),
+            tuple(type_.kind for type_ in types),
+        )
 
     def update(self, columns: tuple[str, ...]) -> Plan:
         """Changed columns where id and version match: ``bind(tenant, entity, version)``.

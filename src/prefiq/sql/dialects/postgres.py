@@ -7,15 +7,19 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.base import PGCompiler
+from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg
 
 from prefiq.contracts.transactions import Isolation
-from prefiq.sql.dialects import postgres_types
+from prefiq.sql.dialects import postgres_connect, postgres_faults, postgres_types
 from prefiq.sql.dialects.engine import DatabaseLike, Fault, Mode, RawGuard
-from prefiq.sql.errors import DatabaseError
+from prefiq.sql.dialects.postgres_session import PostgresAsyncSession, PostgresSession
+from prefiq.sql.dialects.session import Session
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["POSTGRES", "POSTGRES_ASYNC", "PostgresEngine"]
+
+FOLDING = "und-x-icu"
+"""Unicode's own rules for lower case, of no language; in every server that was built with ICU."""
 
 
 class PostgresEngine:
@@ -23,8 +27,12 @@ class PostgresEngine:
 
     name = "postgres"
     driver_error: type[Exception] = psycopg.Error
-    statement_compiler: type[Any] = PGCompiler
-    table_functions = frozenset({"generate_series", "unnest"})
+    statement_compiler: type[Any] = PGCompiler_psycopg
+    table_functions = frozenset({
+        "generate_series", "generate_subscripts", "json_array_elements", "json_array_elements_text", "json_each",
+        "json_each_text", "jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each", "jsonb_each_text",
+        "regexp_matches", "regexp_split_to_table", "string_to_table", "unnest",
+    })  # fmt: skip
 
     def __init__(self, mode: Mode = "sync") -> None:
         self.mode: Mode = mode
@@ -34,11 +42,11 @@ class PostgresEngine:
         if read_only:
             level = "SERIALIZABLE" if isolation == "serializable" else "REPEATABLE READ"
             return (f"BEGIN ISOLATION LEVEL {level} READ ONLY",)
-        return (f"BEGIN ISOLATION LEVEL {(isolation or 'read committed').upper()} READ WRITE",)
+        return (f"BEGIN ISOLATION LEVEL {(isolation or 'read committed').upper()}",)
 
-    def session(self, connection: Any, database: DatabaseLike) -> Any:
+    def session(self, connection: Any) -> Session:
         """The executor's view of a connection."""
-        raise NotImplementedError
+        return PostgresSession(connection) if self.mode == "sync" else PostgresAsyncSession(connection)
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:
         """PostgreSQL's own type for each kind."""
@@ -51,37 +59,29 @@ class PostgresEngine:
     def create(self, database: DatabaseLike, key: str, *, scoped: bool) -> sa.Engine:
         """An engine of SQLAlchemy; nothing is opened."""
         del key
-        url = sa.URL.create(
-            "postgresql+psycopg",
-            username=database.user or None,
-            password=database.password.reveal() if database.password else None,
-            host=database.host or None,
-            port=database.port or None,
-            database=database.database or None,
-        )
-        return sa.create_engine(url, paramstyle="format", hide_parameters=True)
+        return postgres_connect.create(database, self.mode, scoped=scoped)
 
     def anchor(self, database: DatabaseLike, key: str) -> None:
-        """A server keeps its databases by itself."""
+        """None: a server keeps its databases by itself."""
         del database, key
 
     def guard(self, connection: Any, allows: RawGuard) -> Callable[[], None] | None:
-        """None: PostgreSQL has no such wall in a connection; ``TenantScope.check_raw`` reads the text."""
+        """None: there is no such wall inside a connection; ``TenantScope.check_raw`` reads the text."""
         del connection, allows
         return None
 
     def contains(self, column: Any, value: Any, *, fold: bool) -> Any:
-        """``strpos``, which knows no wildcards."""
+        """``strpos``, which knows no wildcards; lower case as Python has it, not as the database's locale."""
         if fold:
-            column = sa.func.lower(sa.collate(column, "und-x-icu"), type_=sa.Text())
+            column = sa.func.lower(sa.collate(column, FOLDING), type_=sa.Text())
         return sa.func.strpos(column, value, type_=sa.Integer()) > 0
 
     def startswith(self, column: Any, value: Any) -> Any:
-        """``starts_with``, which knows no wildcards."""
+        """``starts_with``, which knows no wildcards, and which an index serves from release 15 on."""
         return sa.func.starts_with(column, value, type_=sa.Boolean())
 
     def order(self, column: Any, *, descending: bool) -> Any:
-        """NULL is the smallest; PostgreSQL's own order has it as the greatest."""
+        """PostgreSQL's own order has NULL as the greatest; said only where there can be one."""
         key = column.desc() if descending else column.asc()
         if getattr(column, "nullable", True):
             return key.nulls_last() if descending else key.nulls_first()
@@ -89,7 +89,7 @@ class PostgresEngine:
 
     def explain(self, error: BaseException, database: str) -> Fault:
         """By SQLSTATE."""
-        return Fault("other", error=DatabaseError(database, getattr(error, "sqlstate", None) or ""))
+        return postgres_faults.explain(error, database)
 
 
 POSTGRES = PostgresEngine()

@@ -1,0 +1,194 @@
+"""PostgreSQL: from a database's settings to an engine of SQLAlchemy, with no question to the server.
+
+Everything that a session needs is said while it connects: time zone, timeouts, isolation.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import pq
+from psycopg.adapt import AdaptersMap
+from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
+
+from prefiq.bridge import await_
+from prefiq.sql.dialects import postgres_types
+from prefiq.sql.dialects.engine import DatabaseLike, Mode
+
+__all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "parameters"]
+
+MOST_PREPARED = 256
+"""Statements that a connection keeps prepared; the server holds a plan of some 10 KiB for each."""
+_SOCKET = re.compile(r"(/.*)/\.s\.PGSQL\.(\d+)")
+
+
+class PostgresConnection(psycopg.Connection[Any]):
+    """Psycopg's, whose named cursors outlive the statement also where no transaction is open."""
+
+    statement_timeout: float = math.inf
+
+    def cursor(self, name: str = "", **options: Any) -> Any:
+        """A cursor; with a name it stands on the server and its rows are those of now."""
+        return super().cursor(**_cursor_options(self, name, options))
+
+
+class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
+    """The same for async mode."""
+
+    statement_timeout: float = math.inf
+
+    def cursor(self, name: str = "", **options: Any) -> Any:
+        """A cursor; with a name it stands on the server and its rows are those of now."""
+        return super().cursor(**_cursor_options(self, name, options))
+
+
+def _cursor_options(connection: Any, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    if not name:
+        return options
+    idle = connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+    return {"name": name, "withhold": idle, **options}
+
+
+class _Adapted(AsyncAdapt_psycopg_connection):
+    """SQLAlchemy's view of it, which closes without waiting: also where nothing can wait any more."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Say good-bye without waiting for an answer, as psycopg itself does."""
+        self._connection.pgconn.finish()
+
+
+def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
+    """An engine of SQLAlchemy; nothing is opened.
+
+    Args:
+        database: Which.
+        mode: Of the driver; migrations always use the sync one.
+        scoped: Whether it serves scopes, from a pool and in driver autocommit.
+    """
+    given = parameters(database, scoped=scoped)
+    adapters = postgres_types.adapters()
+    if not scoped:
+        return sa.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: _connect(given, adapters),
+            poolclass=NullPool,
+            paramstyle="format",
+            use_native_hstore=False,
+            hide_parameters=True,
+        )
+
+    usual = database.statement_timeout or math.inf
+    engine: sa.Engine
+
+    def connect() -> Any:
+        if mode == "sync":
+            connection = _connect(given, adapters)
+            connection.statement_timeout = usual
+            return connection
+        opening: Any = _connect_async(
+            given, adapters
+        )  # SQLAlchemy's protocol of it is wider than what it uses
+        adapted = await_(_Adapted.create(engine.dialect.dbapi, opening))
+        adapted.driver_connection.statement_timeout = usual
+        return adapted
+
+    engine = sa.create_engine(
+        "postgresql+psycopg://" if mode == "sync" else "postgresql+psycopg_async://",
+        creator=connect,
+        poolclass=QueuePool if mode == "sync" else AsyncAdaptedQueuePool,
+        pool_size=database.pool_size,
+        max_overflow=0,
+        pool_timeout=database.pool_timeout,
+        pool_reset_on_return=None,
+        pool_use_lifo=True,  # the one that has prepared the most
+        hide_parameters=True,  # errors, and so logs, name no values
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        paramstyle="format",
+        use_native_hstore=False,  # which asks the server
+    )
+    return engine
+
+
+def _connect(given: dict[str, Any], adapters: AdaptersMap) -> PostgresConnection:
+    connection = PostgresConnection.connect(**given, context=adapters)
+    connection.prepared_max = MOST_PREPARED
+    return connection
+
+
+async def _connect_async(given: dict[str, Any], adapters: AdaptersMap) -> PostgresAsyncConnection:
+    connection = await PostgresAsyncConnection.connect(**given, context=adapters, autocommit=True)
+    connection.prepared_max = MOST_PREPARED
+    return connection
+
+
+def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
+    """What libpq is told; any character may stand in any of it.
+
+    Args:
+        database: Which.
+        scoped: Whether statements end after DB_STATEMENT_TIMEOUT and waiting for a lock after
+            DB_BUSY_TIMEOUT; migrations set limits of their own.
+    """
+    host, port = database.host, database.port
+    if socket := _SOCKET.fullmatch(host):  # libpq wants its folder
+        host, port = socket[1], int(socket[2])
+    statement = database.statement_timeout if scoped else 0.0
+    lock = database.busy_timeout if scoped else 0.0
+    options = {
+        "TimeZone": "UTC",
+        "DateStyle": "ISO",
+        "statement_timeout": milliseconds(statement),
+        "lock_timeout": milliseconds(lock),
+        "default_transaction_isolation": "read\\ committed",
+    }
+    values: dict[str, Any] = {
+        "host": host,
+        "port": port or None,
+        "user": database.user or None,
+        "password": database.password.reveal() if database.password else None,
+        "dbname": database.database,
+        # libpq counts in whole seconds, of which two are the least.
+        "connect_timeout": max(2, math.ceil(database.connect_timeout)),
+        "application_name": f"prefiq {database.name}",
+        "client_encoding": "UTF8",
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        # A server that vanished without a word is noticed within a minute.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        **_tls(database),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def milliseconds(seconds: float) -> int:
+    """As PostgreSQL takes it: whole, and 0 for no end, which a short time must not become."""
+    return min(math.ceil(seconds * 1000), 2**31 - 1)
+
+
+def _tls(database: DatabaseLike) -> dict[str, Any]:
+    if database.host.startswith("/"):
+        return {}  # libpq does not encrypt a Unix socket
+    authorities = database.tls_ca or (_authorities() if database.tls.startswith("verify") else None)
+    files: dict[str, Path | str | None] = {
+        "sslrootcert": authorities,
+        "sslcert": database.tls_cert,
+        "sslkey": database.tls_key,
+    }
+    return {"sslmode": database.tls} | {name: str(value) for name, value in files.items() if value}
+
+
+def _authorities() -> str:
+    """The file of the system's authorities; psycopg's own OpenSSL may look for it elsewhere."""
+    return ssl.get_default_verify_paths().cafile or "system"

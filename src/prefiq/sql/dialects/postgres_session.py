@@ -1,0 +1,352 @@
+"""PostgreSQL's connection as the executor uses it, in both modes."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import select
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import PQGen
+from psycopg.generators import execute
+from psycopg.waiting import wait_async
+
+from prefiq.bridge import await_
+from prefiq.sql.dialects import postgres_types
+from prefiq.sql.dialects.postgres_connect import (
+    PostgresAsyncConnection,
+    PostgresConnection,
+    milliseconds,
+)
+from prefiq.sql.dialects.postgres_faults import is_stale_plan
+from prefiq.sql.plan import Plan
+
+__all__ = ["PostgresAsyncSession", "PostgresSession"]
+
+COPY_FROM = 200
+"""Rows from which on COPY is faster than inserting, whose statements go together as well."""
+MOST_KEPT = 1000
+"""Rows that a connection that nobody uses may hold in memory."""
+ENDING = 5.0
+"""Seconds that a cancelled task still waits for its COMMIT or ROLLBACK."""
+
+IDLE = pq.TransactionStatus.IDLE
+INERROR = pq.TransactionStatus.INERROR
+UNKNOWN = pq.TransactionStatus.UNKNOWN
+ACTIVE = pq.TransactionStatus.ACTIVE
+OK = pq.ConnStatus.OK
+
+
+class _PostgresSession:
+    """What both modes share.
+
+    Args:
+        connection: In driver autocommit.
+    """
+
+    __slots__ = ("_connection", "_copyable", "_cursor", "_limited", "_pgconn", "_poll", "_stale", "dead", "timeout", "usual")  # fmt: skip
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._pgconn: pq.abc.PGconn = connection.pgconn
+        self._cursor = self._new_cursor()
+        self._copyable: dict[str, bool] = {}
+        self._stale = False
+        self._limited = False
+        self.dead = False
+        self.timeout = self.usual = connection.statement_timeout
+        self._poll: select.poll | None = None
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(self._pgconn.socket, select.POLLIN)
+
+    @property
+    def in_transaction(self) -> bool:
+        """See ``Session``."""
+        return not self.dead and IDLE < self._pgconn.transaction_status < UNKNOWN
+
+    def is_connected(self) -> bool:
+        """See ``Session``; what an idle server has to say is its good-bye."""
+        if self.dead or self._pgconn.status != OK:
+            return False
+        if self._poll is not None:
+            return not self._poll.poll(0)
+        return not select.select([self._pgconn.socket], [], [], 0)[0]
+
+    def release(self) -> None:
+        """See ``Session``; a limit stays until the next unit of work, which sets its own."""
+        if self._limited:
+            self._limited = False
+            self.timeout = 0.0
+        if self._cursor.rowcount > MOST_KEPT:
+            self._cursor = self._new_cursor()
+
+    def kill(self) -> None:
+        """See ``Session``."""
+        self.dead = True
+        self._pgconn.finish()
+
+    def _new_cursor(self) -> Any:
+        cursor = self._connection.cursor()
+        postgres_types.prepare_plans(cursor.adapters)
+        return cursor
+
+    def _look(self) -> None:
+        """After an error: a connection that is lost, or whose answer nobody has read, is of no use."""
+        if self._pgconn.status != OK or self._pgconn.transaction_status in {ACTIVE, UNKNOWN}:
+            self.kill()
+
+    def _may_repeat(self, error: BaseException) -> bool:
+        """Whether a statement failed only because it was prepared before a migration, and can be sent again."""
+        if not is_stale_plan(error):
+            return False
+        self._stale = True  # in a transaction the statements are forgotten when it has ended
+        return self._pgconn.transaction_status == IDLE
+
+    def _command(self, sql: str) -> PQGen[None]:
+        """Run a statement that begins or ends something.
+
+        Not by a cursor: psycopg forgets all prepared statements when it sees a ROLLBACK.
+        """
+        if self._pgconn.transaction_status == INERROR and sql == "COMMIT":
+            # The server would answer a COMMIT as well, and make a rollback of it.
+            raise psycopg.errors.InFailedSqlTransaction("an earlier statement of the transaction failed")
+        self._pgconn.send_query(sql.encode())
+        results = yield from execute(self._pgconn)
+        for result in results:
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result)
+        if self._limited and sql.startswith("ROLLBACK"):
+            self.timeout = self.usual  # what was set in the transaction is undone with it
+
+    def _limiting(self, seconds: float) -> str:
+        self._limited = seconds != self.usual
+        self.timeout = seconds
+        return f"SET statement_timeout = {0 if seconds == math.inf else max(1, milliseconds(seconds))}"
+
+
+class PostgresSession(_PostgresSession):
+    """One connection of psycopg in sync mode.
+
+    Args:
+        connection: In driver autocommit.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        super().__init__(connection)
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        """See ``Session``."""
+        try:
+            rows: list[Any] = self._cursor.execute(sql, params).fetchall()
+        except BaseException as error:
+            self._look()
+            if not self._may_repeat(error):
+                raise
+            self._forget_plans()
+            rows = self._cursor.execute(sql, params).fetchall()
+        return rows
+
+    def write(self, sql: str, params: Sequence[Any]) -> int:
+        """See ``Session``."""
+        try:
+            return int(self._cursor.execute(sql, params).rowcount)
+        except BaseException as error:
+            self._look()
+            if not self._may_repeat(error):
+                raise
+            self._forget_plans()
+            return int(self._cursor.execute(sql, params).rowcount)
+
+    def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
+        """See ``Session``; inserts of many rows go by COPY, everything else in one pipeline."""
+        cursor = self._cursor
+        try:
+            if len(rows) < COPY_FROM or plan.into is None or not self._can_copy(plan.into.table):
+                cursor.executemany(plan.sql, rows)
+            else:
+                with cursor.copy(_copy_text(plan)) as copy:
+                    copy.set_types(_copy_types(plan))
+                    write_row = copy.write_row
+                    for row in rows:
+                        write_row(row)
+        except BaseException:
+            self._look()
+            raise
+        return int(cursor.rowcount)
+
+    def control(self, sql: str) -> None:
+        """See ``Session``."""
+        try:
+            self._connection.wait(self._command(sql))
+        except BaseException:
+            self._look()
+            raise
+        if self._stale and self._pgconn.transaction_status == IDLE:
+            self._forget_plans()
+
+    def limit(self, seconds: float) -> None:
+        """See ``Session``."""
+        self.control(self._limiting(seconds))
+
+    def _forget_plans(self) -> None:
+        self._stale = False
+        self._cursor.execute("DEALLOCATE ALL")
+
+    def _can_copy(self, table: str) -> bool:
+        """PostgreSQL refuses COPY into a table with row-level security; asked once for each table."""
+        known = self._copyable.get(table)
+        if known is None:
+            rows = self._cursor.execute(_ASK_SECURITY, (table,)).fetchall()
+            known = self._copyable[table] = not rows[0][0]
+        return known
+
+
+class PostgresAsyncSession(_PostgresSession):
+    """One connection of psycopg in async mode: each statement is one coroutine, so that it is one switch.
+
+    A statement whose task is cancelled is cancelled on the server too, by psycopg, and the connection stays
+    usable; where that does not succeed at once it is dead.  COMMIT and ROLLBACK are not cancelled: the
+    cancellation goes on behind them.
+
+    Args:
+        connection: In driver autocommit.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, connection: PostgresAsyncConnection) -> None:
+        super().__init__(connection)
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        """See ``Session``."""
+        return await_(self._fetch(sql, params))
+
+    async def _fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+        cursor = self._cursor
+        try:
+            await cursor.execute(sql, params)
+        except BaseException as error:
+            self._look()
+            if not self._may_repeat(error):
+                raise
+            await self._forget_plans()
+            await cursor.execute(sql, params)
+        rows: list[Any] = await cursor.fetchall()
+        return rows
+
+    def write(self, sql: str, params: Sequence[Any]) -> int:
+        """See ``Session``."""
+        return await_(self._write(sql, params))
+
+    async def _write(self, sql: str, params: Sequence[Any]) -> int:
+        cursor = self._cursor
+        try:
+            await cursor.execute(sql, params)
+        except BaseException as error:
+            self._look()
+            if not self._may_repeat(error):
+                raise
+            await self._forget_plans()
+            await cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+    def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
+        """See ``Session``; inserts of many rows go by COPY, everything else in one pipeline."""
+        return await_(self._write_many(plan, rows))
+
+    async def _write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
+        cursor = self._cursor
+        try:
+            if len(rows) < COPY_FROM or plan.into is None or not await self._can_copy(plan.into.table):
+                await cursor.executemany(plan.sql, rows)
+            else:
+                async with cursor.copy(_copy_text(plan)) as copy:
+                    copy.set_types(_copy_types(plan))
+                    write_row = copy.write_row
+                    for row in rows:
+                        await write_row(row)
+        except BaseException:
+            self._look()
+            raise
+        return int(cursor.rowcount)
+
+    def control(self, sql: str) -> None:
+        """See ``Session``."""
+        await_(self._control(sql))
+
+    async def _control(self, sql: str) -> None:
+        running = self._command(sql)
+        try:
+            if sql.startswith(("BEGIN", "SET")):
+                await self._connection.wait(running)
+            else:
+                await _to_its_end(running, self._pgconn.socket)
+        except BaseException as error:
+            self._look()
+            if self.dead and isinstance(error, psycopg.Error):
+                raise psycopg.OperationalError("the connection is lost") from error
+            raise
+        if self._stale and self._pgconn.transaction_status == IDLE:
+            await self._forget_plans()
+
+    def limit(self, seconds: float) -> None:
+        """See ``Session``."""
+        self.control(self._limiting(seconds))
+
+    async def _forget_plans(self) -> None:
+        self._stale = False
+        await self._cursor.execute("DEALLOCATE ALL")
+
+    async def _can_copy(self, table: str) -> bool:
+        known = self._copyable.get(table)
+        if known is None:
+            await self._cursor.execute(_ASK_SECURITY, (table,))
+            rows = await self._cursor.fetchall()
+            known = self._copyable[table] = not rows[0][0]
+        return known
+
+
+_ASK_SECURITY = "SELECT row_security_active(%s::regclass)"
+
+
+def _copy_text(plan: Plan) -> str:
+    assert plan.into is not None
+    return f"COPY {plan.into.table} ({', '.join(plan.into.columns)}) FROM STDIN (FORMAT BINARY)"
+
+
+def _copy_types(plan: Plan) -> list[str]:
+    assert plan.into is not None
+    return [postgres_types.COPIED_AS[kind] for kind in plan.into.kinds]
+
+
+async def _to_its_end(running: PQGen[None], socket: int) -> None:
+    """Await to the end also if the task is cancelled meanwhile, which then goes on at its next await.
+
+    A transaction that may have been committed, or not, helps nobody.
+    """
+    cancelled = 0
+    until = math.inf
+    try:
+        while True:
+            left = None if until == math.inf else max(0.0, until - time.monotonic())
+            try:
+                await wait_async(running, socket, interval=1.0, timeout=left)
+            except asyncio.CancelledError:
+                cancelled += 1
+                until = min(until, time.monotonic() + ENDING)
+            else:
+                return
+    finally:
+        task = asyncio.current_task() if cancelled else None
+        if task is not None:
+            for _ in range(cancelled):
+                task.uncancel()
+            for _ in range(cancelled):
+                task.cancel()
