@@ -1,9 +1,14 @@
-"""``ConnectionManager``: one SQLAlchemy engine for each named database, in driver autocommit."""
+"""``ConnectionManager``: one SQLAlchemy engine for each named database, in driver autocommit.
+
+In async mode there is one for each database and event loop: what a driver waits with belongs to its loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from prefiq.bridge import NoBridge, in_bridge
 from prefiq.errors import PrefiqError
 from prefiq.settings.secret import Secret
 from prefiq.sql import scoped_compiler
@@ -51,7 +57,8 @@ class DatabaseConfig:
         statement_timeout: Seconds that one statement may take; 0 for no end.
         pool_size: Connections that this process (in async mode: each event loop) holds at most.
         pool_timeout: Seconds that a unit of work waits for a connection.
-        busy_timeout: SQLite: seconds to wait for another writer.
+        pool_warmup: Whether ``ConnectionManager.warm_up`` opens the pool's connections.
+        busy_timeout: Seconds to wait for another writer.
     """
 
     name: str = "default"
@@ -71,6 +78,7 @@ class DatabaseConfig:
     statement_timeout: float = 0.0
     pool_size: int = 5
     pool_timeout: float = 5.0
+    pool_warmup: bool = False
     busy_timeout: float = 5.0
 
 
@@ -84,7 +92,8 @@ class ConnectionManager:
         tables: Which tables belong to tenants.
 
     Raises:
-        prefiq.sql.errors.EngineNotServed: A database's engine is not served by this release.
+        prefiq.sql.errors.EngineNotServed: There is no such engine.
+        prefiq.sql.errors.DriverMissing: An engine's driver is not installed.
     """
 
     def __init__(self, databases: Iterable[DatabaseLike], tables: Tables) -> None:
@@ -97,6 +106,9 @@ class ConnectionManager:
         number = next(_numbers)
         self._keys = {name: f"prefiq-{number}-{name}" for name in self._databases}
         self._engines: dict[str, sa.Engine] = {}
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, sa.Engine]]
+        self._loops = weakref.WeakKeyDictionary()
+        self._dialects: dict[str, sa.Dialect] = {}
         self.observers: tuple[Observer, ...] = ()
         """Called after each statement with its text and its seconds, for a log of slow ones."""
         self._anchors: dict[str, Any] = {}
@@ -123,23 +135,40 @@ class ConnectionManager:
         return self._kinds[name]
 
     def engine(self, name: str = "default") -> sa.Engine:
-        """The scoped engine; only ``Executor`` takes connections from it."""
-        engine = self._engines.get(name)
+        """The scoped engine, in async mode that of the running loop; only ``Executor`` takes connections from it.
+
+        Raises:
+            prefiq.bridge.NoBridge: In async mode, where nothing can wait.
+        """
+        engines = self._engines
+        if self.kind(name).mode == "async":
+            if not in_bridge():
+                raise NoBridge(f"ConnectionManager.engine({name!r})")
+            loop = asyncio.get_running_loop()
+            engines = self._loops.get(loop) or self._loops.setdefault(loop, {})
+        engine = engines.get(name)
         if engine is None:
-            database = self.database(name)
             with self._lock:
-                engine = self._engines.get(name)
+                engine = engines.get(name)
                 if engine is None:
-                    kind = self._kinds[name]
-                    engine = kind.create(database, self._keys[name], scoped=True)
-                    scoped_compiler.install(engine, kind.statement_compiler, self.tables)
+                    engine = engines[name] = self._create(name)
                     self._anchor(name)
-                    self._engines[name] = engine
         return engine
 
     def dialect(self, name: str = "default") -> sa.Dialect:
-        """The scoped dialect that plans are compiled with."""
-        return self.engine(name).dialect
+        """The scoped dialect that plans are compiled with; the same everywhere."""
+        if self.kind(name).mode == "sync":
+            return self.engine(name).dialect
+        dialect = self._dialects.get(name)
+        if dialect is None:  # of no loop: plans are compiled at any time
+            dialect = self._dialects.setdefault(name, self._create(name).dialect)
+        return dialect
+
+    def _create(self, name: str) -> sa.Engine:
+        kind = self._kinds[name]
+        engine = kind.create(self._databases[name], self._keys[name], scoped=True)
+        scoped_compiler.install(engine, kind.statement_compiler, self.tables)
+        return engine
 
     def checkout(self, name: str = "default") -> tuple[sa.Connection, Session]:
         """A scoped connection from the pool, and its session; only ``Executor`` asks for them.
@@ -150,7 +179,7 @@ class ConnectionManager:
             prefiq.sql.errors.DatabaseError: None can be opened, or none is free in time.
         """
         engine = self.engine(name)
-        with self._errors(name):
+        with self._errors(name, self._kinds[name]):
             while True:
                 connection = engine.connect()
                 session: Session | None = connection.info.get(SESSION)
@@ -163,12 +192,32 @@ class ConnectionManager:
                     continue
                 return connection, session
 
+    def warm_up(self) -> None:
+        """Open the connections of every pool that shall have them at start (``DB_POOL_WARMUP``).
+
+        In async mode it is called through the bridge, on the loop that the connections are for.
+
+        Raises:
+            prefiq.sql.errors.DatabaseError: One cannot be opened.
+        """
+        for name, database in self._databases.items():
+            if not database.pool_warmup:
+                continue
+            opened: list[sa.Connection] = []
+            try:
+                for _ in range(database.pool_size):
+                    opened.append(self.checkout(name)[0])
+            finally:
+                for connection in opened:
+                    connection.close()
+
     @contextmanager
     def schema_connection(self, name: str = "default") -> Iterator[sa.Connection]:
         """A connection for migrations: no tenant is written into its statements, and it may change the schema.
 
-        Makes the database where it does not exist.  Its first statement begins a transaction that excludes
-        other writers; it is committed at the end, and rolled back by an exception.
+        Its first statement begins a transaction, which is committed at the end, and rolled back by an exception.
+        The driver is the sync one in both modes: this needs no loop, and holds up the one that runs.
+        SQLite makes the file where it does not exist, and excludes other writers.
 
         Raises:
             prefiq.sql.errors.DatabaseError: It cannot be opened.
@@ -176,11 +225,12 @@ class ConnectionManager:
         database = self.database(name)
         with self._lock:
             self._anchor(name)
-        engine = self._kinds[name].create(database, self._keys[name], scoped=False)
-        with self._errors(name):
+        kind = engine_for(database.engine, "sync")
+        engine = kind.create(database, self._keys[name], scoped=False)
+        with self._errors(name, kind):
             connection = engine.connect()
         try:
-            with self._errors(name):
+            with self._errors(name, kind):
                 yield connection
                 if connection.in_transaction():
                     connection.commit()
@@ -189,9 +239,16 @@ class ConnectionManager:
             engine.dispose()
 
     def close(self) -> None:
-        """Close every connection that is not in use; the manager can be used again afterwards."""
+        """Close every connection that is not in use; the manager can be used again afterwards.
+
+        Nothing is awaited, in async mode neither: it may be called with and without a loop.
+        """
         with self._lock:
-            engines, self._engines = list(self._engines.values()), {}
+            engines = [*self._engines.values()]
+            for of_loop in self._loops.values():
+                engines.extend(of_loop.values())
+                of_loop.clear()
+            self._engines = {}
             anchors, self._anchors = list(self._anchors.values()), {}
         for engine in engines:
             engine.dispose()
@@ -200,17 +257,20 @@ class ConnectionManager:
 
     def explain(self, error: BaseException, name: str) -> PrefiqError:
         """The error of Prefiq for one of SQLAlchemy's pool or of the driver that has no table to it."""
+        return self._explained(error, name, self._kinds[name])
+
+    def _explained(self, error: BaseException, name: str, kind: DatabaseEngine) -> PrefiqError:
         if isinstance(error, sa.exc.TimeoutError):
             return ConnectionsExhausted(name)
         original = getattr(error, "orig", None) or error
-        return from_driver(original, self._kinds[name], name, self.tables)
+        return from_driver(original, kind, name, self.tables)
 
     @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
+    def _errors(self, name: str, kind: DatabaseEngine) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, self._kinds[name].driver_error) as error:
-            raise self.explain(error, name) from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, kind.driver_error) as error:
+            raise self._explained(error, name, kind) from error
 
     def _anchor(self, name: str) -> None:
         if name not in self._anchors:

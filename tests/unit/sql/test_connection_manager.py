@@ -104,7 +104,7 @@ def test_served_connections_are_set_up(connections: ConnectionManager) -> None:
 def test_missing_folder(tables: Tables, tmp_path: Path) -> None:
     """Neither serving nor migrating makes folders."""
     manager = manager_of(tables, tmp_path / "no" / "such" / "x.db")
-    for connect in (manager.connect, manager.schema_connection().__enter__):
+    for connect in (manager.checkout, manager.schema_connection().__enter__):
         with pytest.raises(DatabaseMissing) as caught:
             connect()
         assert str(tmp_path) not in str(caught.value)
@@ -215,7 +215,7 @@ def test_databases_in_memory_are_apart_and_shared_by_connections(tables: Tables,
     first, second = manager_of(tables, None), manager_of(tables, None)
     with first.schema_connection() as connection:
         tables.create_all(connection)
-    with first.connect() as one, first.connect() as other:
+    with first.checkout()[0] as one, first.checkout()[0] as other:
         for connection in (one, other):
             assert connection.connection.driver_connection.execute(
                 "SELECT count(*) FROM shop_order"
@@ -234,7 +234,7 @@ def test_unknown_names_and_engines(tables: Tables) -> None:
     with pytest.raises(EngineNotServed):
         ConnectionManager([DatabaseConfig(engine="oracle")], tables)
     with pytest.raises(UnknownDatabase) as caught:
-        manager_of(tables, None).connect("analytics")
+        manager_of(tables, None).checkout("analytics")
     assert "ANALYTICS_DB_ENGINE" in str(caught.value)
 
 
@@ -244,7 +244,8 @@ def test_settings_serve_as_configuration(tables: Tables, tmp_path: Path) -> None
 
     settings = DatabaseSettings(
         name="default", engine="sqlite", mode="sync", database="x.db", path=tmp_path / "x.db", host="", port=0,
-        user="", password=None, pool_size=2, pool_timeout=1.0, pool_warmup=False, busy_timeout=1.0,
+        user="", password=None, tls="prefer", tls_ca=None, tls_cert=None, tls_key=None, connect_timeout=1.0,
+        statement_timeout=30.0, pool_size=2, pool_timeout=1.0, pool_warmup=False, busy_timeout=1.0,
     )  # fmt: skip
     with ConnectionManager([settings], tables).schema_connection() as connection:
         connection.exec_driver_sql("CREATE TABLE t (x)")

@@ -110,6 +110,11 @@ class DatabaseLike(Protocol):
         ...
 
     @property
+    def pool_warmup(self) -> bool:
+        """Whether ``ConnectionManager.warm_up`` opens the pool's connections."""
+        ...
+
+    @property
     def busy_timeout(self) -> float:
         """Seconds to wait for another writer."""
         ...
