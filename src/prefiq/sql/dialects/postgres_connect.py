@@ -77,14 +77,17 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
     given = parameters(database, scoped=scoped)
     adapters = postgres_types.adapters()
     if not scoped:
-        return sa.create_engine(
+        migrating = sa.create_engine(
             "postgresql+psycopg://",
-            creator=lambda: _connect(given, adapters),
+            creator=lambda: _connect(given, adapters, autocommit=True),
             poolclass=NullPool,
             paramstyle="format",
             use_native_hstore=False,
             hide_parameters=True,
         )
+        # The driver is in autocommit: what begins a transaction is said here.
+        sa.event.listen(migrating, "begin", lambda c: c.exec_driver_sql("BEGIN"))
+        return migrating
 
     usual = database.statement_timeout or math.inf
     engine: sa.Engine
@@ -119,8 +122,8 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
     return engine
 
 
-def _connect(given: dict[str, Any], adapters: AdaptersMap) -> PostgresConnection:
-    connection = PostgresConnection.connect(**given, context=adapters)
+def _connect(given: dict[str, Any], adapters: AdaptersMap, *, autocommit: bool = False) -> PostgresConnection:
+    connection = PostgresConnection.connect(**given, context=adapters, autocommit=autocommit)
     connection.prepared_max = MOST_PREPARED
     return connection
 
