@@ -18,6 +18,7 @@ from sqlalchemy.sql import elements, selectable
 
 from prefiq.contracts import System, TenantNotBound, current_scope_or_none
 from prefiq.sql.errors import StatementRefused
+from prefiq.sql.scoped_text import NoText, check_type, refuse_foreign_renderers, refuse_fragments
 from prefiq.sql.tables import TENANT, TENANT_LENGTH, Tables
 from prefiq.sql.tenant_scope import TenantScope
 from prefiq.sql.types import FieldType
@@ -29,8 +30,6 @@ TENANT_BIND = "prefiq_tenant"
 
 _KINDS = frozenset({"select", "compound_select", "insert", "update", "delete"})
 _TYPE = FieldType("str", length=TENANT_LENGTH)
-# Operators given as text are as free as text(); these are the ones that only combine two values.
-_OPERATORS = frozenset({"||", "&", "|", "<<", ">>", "->", "->>", "%", "is", "is not"})
 
 
 def install(engine: sa.Engine, statement_compiler: type[Any], tables: Tables) -> None:
@@ -57,19 +56,7 @@ def _current_tenant() -> str:
     return scope.tenant
 
 
-def _refuse_text(what: str) -> StatementRefused:
-    return StatementRefused(
-        "A fragment of text inside a statement cannot be confined to one tenant",
-        what,
-        "use columns, functions and bound values of SQLAlchemy Core",
-    )
-
-
-# Of count(*) and exists(), and of startswith() and its like.
-_LITERALS = frozenset({"*", "'%'"})
-
-
-class _Scoping:
+class _Scoping(NoText):
     """Mixed into a dialect's statement compiler."""
 
     prefiq_tables: Tables
@@ -82,7 +69,7 @@ class _Scoping:
                 "use select, insert, update or delete",
             )
         if statement is not None:
-            _refuse_foreign_renderers(statement)
+            refuse_foreign_renderers(statement)
         self.tenant_bind: Any = None  # of a condition that is never true, it is in no text
         self._admitted: Counter[Any] = Counter()
         self._on: dict[Any, list[Any]] = {}
@@ -126,7 +113,16 @@ class _Scoping:
                 f"table {table.name}",
                 "declare a model, or make the table known with Tables.add",
             )
+        if getattr(table, "schema", None) not in self._schemas():
+            raise StatementRefused(
+                "The statement names a table of another schema",
+                f"table {table.schema}.{table.name}",
+                "leave the schema out",
+            )
         return scope
+
+    def _schemas(self) -> tuple[str | None, ...]:
+        return (None, "main") if self.dialect.name == "sqlite" else (None,)  # type: ignore[attr-defined]
 
     def _confine(self, froms: Iterable[Any]) -> list[Any]:
         """The predicates for these FROM elements; those of an outer join's far side are kept for its ON."""
@@ -148,7 +144,7 @@ class _Scoping:
             self._walk(from_.right, self._on.setdefault(from_, []) if from_.isouter else into)
         elif isinstance(from_, selectable.FromGrouping):
             self._walk(from_.element, into)
-        elif isinstance(from_, (selectable.Subquery, selectable.CTE)):
+        elif isinstance(from_, (selectable.Subquery, selectable.CTE)) or _is_lateral_select(from_):
             pass  # confined where it is rendered
         elif isinstance(from_, selectable.TableClause):
             self._confine_table(from_, from_, into)
@@ -186,10 +182,13 @@ class _Scoping:
         while isinstance(function, (selectable.Alias, elements.Grouping)):
             function = function.element
         name = str(getattr(function, "name", ""))
-        if name not in _table_functions(self):
+        if name not in _table_functions(self) or getattr(function, "packagenames", None):
             raise StatementRefused(
                 "A function in FROM may read any table", f"function {name}", "select from tables"
             )
+        if getattr(from_, "_render_derived_w_types", False):
+            for column in from_.c:
+                check_type(column.type)
 
     def visit_table(
         self, table: Any, asfrom: bool = False, enclosing_alias: Any = None, **kwargs: Any
@@ -211,12 +210,12 @@ class _Scoping:
 
     def visit_select(self, select_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse what carries text beside the columns."""
-        _refuse_fragments(select_stmt)
+        refuse_fragments(select_stmt)
         return super().visit_select(select_stmt, *args, **kwargs)  # type: ignore[misc]
 
     def visit_compound_select(self, cs: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse what carries text beside the selects."""
-        _refuse_fragments(cs)
+        refuse_fragments(cs)
         return super().visit_compound_select(cs, *args, **kwargs)  # type: ignore[misc]
 
     def _compose_select_body(
@@ -241,7 +240,7 @@ class _Scoping:
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """The tenant's column is written here; a caller may not give it."""
-        _refuse_fragments(insert_stmt)
+        refuse_fragments(insert_stmt)
         table = insert_stmt.table
         names = [*(self.column_keys or ()), *_given_names(insert_stmt)]  # type: ignore[attr-defined]
         if self._scope_of(table) == "shared":
@@ -283,6 +282,7 @@ class _Scoping:
     def visit_update(self, update_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """WHERE is confined, and the tenant's column may not be set."""
         names = [*(self.column_keys or ()), *_given_names(update_stmt)]  # type: ignore[attr-defined]
+        _refuse_other_tables(update_stmt)
         confined = self._confined_dml(update_stmt)
         if self._scope_of(update_stmt.table) == "tenant":
             _refuse_tenant(names, update_stmt.table)
@@ -293,7 +293,7 @@ class _Scoping:
         return super().visit_delete(self._confined_dml(delete_stmt), *args, **kwargs)  # type: ignore[misc]
 
     def _confined_dml(self, statement: Any) -> Any:
-        _refuse_fragments(statement)
+        refuse_fragments(statement)
         table = statement.table
         if not isinstance(table, selectable.TableClause):
             raise StatementRefused(
@@ -309,25 +309,7 @@ class _Scoping:
         statement._where_criteria = (*where, *statement._where_criteria)
         return statement
 
-    # -- text -----------------------------------------------------------------------------------------------
-
-    def visit_textclause(self, *_: Any, **__: Any) -> Any:
-        """Refuse ``text()``."""
-        raise _refuse_text("text()")
-
-    def visit_tstring(self, *_: Any, **__: Any) -> Any:
-        """Refuse template strings."""
-        raise _refuse_text("a template string")
-
-    def visit_textual_select(self, *_: Any, **__: Any) -> Any:
-        """Refuse ``text().columns()``."""
-        raise _refuse_text("text().columns()")
-
-    def visit_column(self, column: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse ``literal_column()``, but for those that SQLAlchemy itself makes."""
-        if column.is_literal and column.name not in _LITERALS:
-            raise _refuse_text("literal_column()")
-        return super().visit_column(column, *args, **kwargs)  # type: ignore[misc]
+    # -- bound values -----------------------------------------------------------------------------------------
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a caller's bound value with the tenant's name."""
@@ -336,30 +318,6 @@ class _Scoping:
                 "A bound value has the name of the tenant's", TENANT_BIND, "choose another name"
             )
         return super().visit_bindparam(bindparam, *args, **kwargs)  # type: ignore[misc]
-
-    def visit_typeclause(self, typeclause: Any, **kwargs: Any) -> Any:
-        """Refuse types whose name is a caller's text."""
-        type_ = typeclause.type
-        while isinstance(type_, sa.types.TypeDecorator):
-            type_ = type_.impl_instance
-        if isinstance(type_, sa.types.UserDefinedType) or getattr(type_, "collation", None):
-            raise _refuse_text(f"a cast to {type(type_).__name__}")
-        return super().visit_typeclause(typeclause, **kwargs)  # type: ignore[misc]
-
-    def visit_custom_op_binary(self, element: Any, operator: Any, **kwargs: Any) -> Any:
-        """Refuse operators given as text."""
-        _check_operator(operator)
-        return super().visit_custom_op_binary(element, operator, **kwargs)  # type: ignore[misc]
-
-    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kwargs: Any) -> Any:
-        """Refuse operators given as text."""
-        _check_operator(operator)
-        return super().visit_custom_op_unary_operator(element, operator, **kwargs)  # type: ignore[misc]
-
-    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kwargs: Any) -> Any:
-        """Refuse operators given as text."""
-        _check_operator(operator)
-        return super().visit_custom_op_unary_modifier(element, operator, **kwargs)  # type: ignore[misc]
 
 
 class _NoDdl:
@@ -384,37 +342,24 @@ class _ScopedPreparer:
         return super().quote(ident, *args, **kwargs)  # type: ignore[misc]
 
 
-def _refuse_fragments(statement: Any) -> None:
-    for attribute, name in (
-        ("_prefixes", "prefix_with()"),
-        ("_suffixes", "suffix_with()"),
-        ("_hints", "with_hint()"),
-        ("_statement_hints", "with_statement_hint()"),
-        ("_post_select_clause", "ext()"),
-        ("_pre_columns_clause", "ext()"),
-        ("_post_criteria_clause", "ext()"),
-        ("_post_body_clause", "ext()"),
-    ):
-        if getattr(statement, attribute, None):
-            raise _refuse_text(name)
-
-
-def _refuse_foreign_renderers(statement: Any) -> None:
-    """What brings its own text by ``sqlalchemy.ext.compiler`` asks no visitor of ours."""
-    for element in sa.sql.visitors.iterate(statement):
-        if hasattr(type(element), "_compiler_dispatcher"):
-            raise _refuse_text(f"{type(element).__name__}, which renders itself")
-
-
-def _check_operator(operator: Any) -> None:
-    if operator.opstring.strip().lower() not in _OPERATORS:
-        raise _refuse_text("an operator given as text")
-
-
 def _table_functions(compiler: sa_compiler.SQLCompiler | Any) -> frozenset[str]:
     from prefiq.sql.dialects import engine_for
 
     return engine_for(compiler.dialect.name).table_functions
+
+
+def _is_lateral_select(from_: Any) -> bool:
+    return isinstance(from_, selectable.Lateral) and isinstance(from_.element, selectable.SelectBase)
+
+
+def _refuse_other_tables(statement: Any) -> None:
+    """MariaDB would write several tables at once, and shared ones among them."""
+    for key in statement._values or ():
+        table = getattr(key, "table", None)
+        if table is not None and table is not statement.table and table.name != statement.table.name:
+            raise StatementRefused(
+                "An UPDATE writes one table", f"table {table.name}", "update each table by itself"
+            )
 
 
 def _name_of(key: Any) -> str:
@@ -430,6 +375,7 @@ def _given_names(statement: Any) -> list[str]:
             names.extend(_name_of(key) for key in row if isinstance(row, dict))
     for conflict in _conflicts(statement):
         names.extend(_name_of(key) for key in getattr(conflict, "update_values_to_set", None) or ())
+        names.extend(_name_of(key) for key in getattr(conflict, "update", None) or ())
     return names
 
 
@@ -461,11 +407,18 @@ def _row_with_tenant(row: Any, value: Any, table: Any) -> dict[Any, Any]:
 
 
 def _conflict_of_tenant(conflict: Any, table: Any) -> Any:
-    """The conflict's target with the tenant in front, as every unique index has it."""
+    """The conflict's target with the tenant in front, as every unique index has it.
+
+    MariaDB names no target: any unique key may be met, and each of them begins with the tenant.
+    """
+    if conflict.__visit_name__ == "on_duplicate_key_update":
+        return conflict
     target = getattr(conflict, "inferred_target_elements", None)
     if not hasattr(conflict, "inferred_target_elements"):
         raise StatementRefused(
-            "This form of upsert is not known to be safe", f"table {table.name}", "use on_conflict_do_update"
+            "This form of upsert is not known to be safe",
+            f"table {table.name}",
+            "use on_conflict_do_update, or on_duplicate_key_update on MariaDB",
         )
     if target is not None and TENANT not in {_name_of(element) for element in target}:
         conflict = conflict._clone()

@@ -1,0 +1,196 @@
+"""What a scoped statement may not hold: text of a caller's, in whatever place SQLAlchemy takes some.
+
+Text cannot be confined to one tenant; and a function of a server's may read what it likes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from prefiq.sql.errors import StatementRefused
+from prefiq.sql.known_functions import KNOWN_FUNCTIONS
+from prefiq.sql.types import FieldType
+
+__all__ = ["NoText", "check_type", "refuse_foreign_renderers", "refuse_fragments"]
+
+# Operators given as text are as free as text(); these are the ones that only combine two values.
+_OPERATORS = frozenset({"||", "&", "|", "<<", ">>", "->", "->>", "%", "is", "is not"})
+
+
+def _refuse_text(what: str) -> StatementRefused:
+    return StatementRefused(
+        "A fragment of text inside a statement cannot be confined to one tenant",
+        what,
+        "use columns, functions and bound values of SQLAlchemy Core",
+    )
+
+
+# Of count(*) and exists(), and of startswith() and its like.
+_LITERALS = frozenset({"*", "'%'"})
+# How the values of an insert are named in ON DUPLICATE KEY UPDATE: SQLAlchemy itself writes it so.
+_INSERTED = re.compile(r"VALUES\((?:`(?:[^`]|``)+`|[A-Za-z_][\w$]*)\)")
+_EXTRACTS = frozenset({
+    "century", "day", "day_hour", "day_minute", "decade", "dow", "doy", "epoch", "hour", "hour_minute", "isodow",
+    "isoyear", "microsecond", "microseconds", "millennium", "millisecond", "milliseconds", "minute", "month", "quarter",
+    "second", "timezone", "week", "year", "year_month",
+})  # fmt: skip
+
+
+class NoText:
+    """Mixed into a dialect's statement compiler."""
+
+    def visit_textclause(self, *_: Any, **__: Any) -> Any:
+        """Refuse ``text()``."""
+        raise _refuse_text("text()")
+
+    def visit_tstring(self, *_: Any, **__: Any) -> Any:
+        """Refuse template strings."""
+        raise _refuse_text("a template string")
+
+    def visit_textual_select(self, *_: Any, **__: Any) -> Any:
+        """Refuse ``text().columns()``."""
+        raise _refuse_text("text().columns()")
+
+    def visit_column(self, column: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse ``literal_column()``, but for those that SQLAlchemy itself makes."""
+        if column.is_literal and column.name not in _LITERALS and not _INSERTED.fullmatch(column.name):
+            raise _refuse_text("literal_column()")
+        return super().visit_column(column, *args, **kwargs)  # type: ignore[misc]
+
+    # -- types, whose names are text too ----------------------------------------------------------------------
+
+    def visit_typeclause(self, typeclause: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse types whose name is a caller's text."""
+        check_type(typeclause.type)
+        return super().visit_typeclause(typeclause, *args, **kwargs)  # type: ignore[misc]
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> Any:
+        """The same where a bound value is cast."""
+        check_type(type_)
+        return super().render_bind_cast(type_, dbapi_type, sqltext)  # type: ignore[misc]
+
+    def visit_empty_set_expr(self, element_types: Any, **kwargs: Any) -> Any:
+        """The same for an empty IN."""
+        for type_ in element_types or ():
+            check_type(type_)
+        return super().visit_empty_set_expr(element_types, **kwargs)  # type: ignore[misc]
+
+    def visit_array(self, element: Any, **kwargs: Any) -> Any:
+        """The same for an empty array."""
+        check_type(element.type)
+        return super().visit_array(element, **kwargs)  # type: ignore[misc]
+
+    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kwargs: Any) -> Any:
+        """The same for a part of a JSON value, which is cast."""
+        check_type(binary.type)
+        return super().visit_json_getitem_op_binary(binary, operator, **kwargs)  # type: ignore[misc]
+
+    def visit_json_path_getitem_op_binary(self, binary: Any, operator: Any, **kwargs: Any) -> Any:
+        """The same for a part of a JSON value, which is cast."""
+        check_type(binary.type)
+        return super().visit_json_path_getitem_op_binary(binary, operator, **kwargs)  # type: ignore[misc]
+
+    # -- functions and operators ------------------------------------------------------------------------------
+
+    def visit_function(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """On a server, refuse functions that may read tables of any tenant, or do anything else."""
+        on_server = self.dialect.name != "sqlite"  # type: ignore[attr-defined]
+        if on_server and (func.name.casefold() not in KNOWN_FUNCTIONS or func.packagenames):
+            raise StatementRefused(
+                "A function that Prefiq does not know may read any table",
+                f"function {'.'.join((*func.packagenames, func.name))}",
+                "compute it in Python, or with the functions that every release of the engine has",
+            )
+        return super().visit_function(func, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_sequence(self, *_: Any, **__: Any) -> Any:
+        """Refuse sequences: their values are no tenant's."""
+        raise StatementRefused(
+            "A sequence is shared by all tenants", "a sequence", "make keys in the process"
+        )
+
+    def visit_next_value_func(self, *_: Any, **__: Any) -> Any:
+        """Refuse sequences: their values are no tenant's."""
+        return self.visit_sequence()
+
+    def visit_extract(self, extract: Any, **kwargs: Any) -> Any:
+        """Refuse parts of an instant that are a caller's text."""
+        if extract.field.lower() not in _EXTRACTS:
+            raise _refuse_text(f"extract({extract.field!r})")
+        return super().visit_extract(extract, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_binary(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_binary(element, operator, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_unary_operator(element, operator, **kwargs)  # type: ignore[misc]
+
+    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kwargs: Any) -> Any:
+        """Refuse operators given as text."""
+        _check_operator(operator)
+        return super().visit_custom_op_unary_modifier(element, operator, **kwargs)  # type: ignore[misc]
+
+
+def refuse_fragments(statement: Any) -> None:
+    """Refuse what a statement carries as text beside its parts."""
+    for attribute, name in (
+        ("_prefixes", "prefix_with()"),
+        ("_suffixes", "suffix_with()"),
+        ("_hints", "with_hint()"),
+        ("_statement_hints", "with_statement_hint()"),
+        ("_post_select_clause", "ext()"),
+        ("_pre_columns_clause", "ext()"),
+        ("_post_criteria_clause", "ext()"),
+        ("_post_body_clause", "ext()"),
+    ):
+        if getattr(statement, attribute, None):
+            raise _refuse_text(name)
+
+
+def refuse_foreign_renderers(statement: Any) -> None:
+    """What brings its own text by ``sqlalchemy.ext.compiler`` asks no visitor of ours."""
+    for element in sa.sql.visitors.iterate(statement):
+        if hasattr(type(element), "_compiler_dispatcher"):
+            raise _refuse_text(f"{type(element).__name__}, which renders itself")
+
+
+def _check_operator(operator: Any) -> None:
+    if operator.opstring.strip().lower() not in _OPERATORS:
+        raise _refuse_text("an operator given as text")
+
+
+# Their names are theirs alone, and what else stands in them is a number.
+_TYPES = (
+    sa.types.Integer, sa.types.Numeric, sa.types.Boolean, sa.types.Date, sa.types.DateTime, sa.types.Time, sa.types.String,
+    sa.types.Uuid, sa.types.LargeBinary, sa.types.BINARY, sa.types.VARBINARY, sa.types.Interval, sa.types.JSON,
+    sa.types.NullType,
+)  # fmt: skip
+_TEXTUAL = ("collation", "charset", "fields", "unicode", "ascii", "national", "enums", "unsigned", "zerofill")
+
+
+def check_type(type_: Any) -> None:
+    """Refuse a type whose name in SQL may hold a caller's text."""
+    if isinstance(type_, FieldType):
+        return
+    while isinstance(type_, sa.types.TypeDecorator):
+        type_ = type_.impl_instance
+    if isinstance(type_, sa.types.ARRAY):
+        check_type(type_.item_type)
+        return
+    numbers = (
+        getattr(type_, name, None) for name in ("length", "precision", "scale", "fsp", "display_width")
+    )
+    if (
+        not isinstance(type_, _TYPES)
+        or not type(type_).__module__.startswith("sqlalchemy.")
+        or any(getattr(type_, name, None) for name in _TEXTUAL)
+        or any(number is not None and not isinstance(number, int) for number in numbers)
+    ):
+        raise _refuse_text(f"a cast to {type(type_).__name__}")
