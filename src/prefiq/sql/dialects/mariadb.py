@@ -10,12 +10,12 @@ from typing import Any
 
 import pymysql
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql.base import MySQLCompiler
 from sqlalchemy.pool import NullPool, QueuePool
 
 from prefiq.contracts.transactions import Isolation
 from prefiq.sql.dialects import mariadb_faults
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, Fault, Mode, RawGuard
+from prefiq.sql.dialects.mariadb_compiler import MariadbCompiler
 from prefiq.sql.dialects.mariadb_session import MariadbConnection, MariadbSession, connect
 from prefiq.sql.dialects.mariadb_types import codec_of, storage_of
 from prefiq.sql.dialects.session import Session
@@ -31,7 +31,7 @@ class MariadbEngine:
     name = "mariadb"
     mode: Mode = "sync"
     driver_error: type[Exception] = pymysql.MySQLError
-    statement_compiler: type[Any] = MySQLCompiler
+    statement_compiler: type[Any] = MariadbCompiler
     table_functions: frozenset[str] = frozenset()
 
     def begin(self, *, read_only: bool, isolation: Isolation | None) -> tuple[str, ...]:
@@ -67,7 +67,11 @@ class MariadbEngine:
         if scoped:
             return self._pooled("mariadb+pymysql://", QueuePool, open_, database)
         engine = sa.create_engine(
-            "mariadb+pymysql://", creator=open_, poolclass=NullPool, hide_parameters=True
+            "mariadb+pymysql://",
+            paramstyle="format",
+            creator=open_,
+            poolclass=NullPool,
+            hide_parameters=True,
         )
         # The driver is in autocommit: what begins a transaction is said here.
         sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("START TRANSACTION"))
@@ -79,6 +83,7 @@ class MariadbEngine:
     ) -> sa.Engine:
         return sa.create_engine(
             url,
+            paramstyle="format",
             creator=creator,
             poolclass=pool,
             pool_size=database.pool_size,
