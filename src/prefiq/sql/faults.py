@@ -30,6 +30,8 @@ def from_driver(
     fault = engine.explain(error, database)
     if fault.kind == "other":
         return fault.error or DatabaseError(database)
+    if fault.kind == "foreign_key" and deleting:  # the engine names the row that refers, not the one meant
+        return ForeignKeyViolation(deleting, deleting=True)
     table, columns = _of_key(fault.key, fault.table, tables) if fault.key else (fault.table, fault.columns)
     spec = tables.spec_of(table)
     model = spec.qualified if spec is not None else table or deleting
@@ -40,7 +42,7 @@ def from_driver(
     if fault.kind == "unique":
         return UniqueViolation(model, fields)
     if fault.kind == "foreign_key":
-        return ForeignKeyViolation(model, fields, deleting=bool(deleting))
+        return ForeignKeyViolation(model, fields)
     return ValidationFailed(
         model, tuple(FieldError(field, "required", "a value is required") for field in fields)
     )
