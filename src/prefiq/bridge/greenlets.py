@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any, ClassVar, Final, ParamSpec, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
-from greenlet import error as _GreenletError  # noqa: N812  the library's word is "error"
+from greenlet import error as GreenletError  # noqa: N812  the library's word is "error"
 
 from prefiq.errors import PrefiqError
 
@@ -74,22 +74,27 @@ class _Worker(greenlet):
     __sqlalchemy_greenlet_provider__ = True
 
     def __init__(self) -> None:
-        super().__init__(self.work)
+        super().__init__(_work)
         self.result: Any = None
         self.raised: BaseException | None = None
 
-    def work(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        """Run the function, report, and wait for the next one."""
-        while True:
-            try:
-                self.result = function(*args, **kwargs)
-            except GreenletExit:  # the thread ends, or nobody holds this greenlet any more
-                raise
-            except BaseException as error:  # noqa: BLE001  whatever it is, it is the caller's
-                self.raised = error
-            del function, args, kwargs
-            parent = cast("greenlet", self.parent)
-            function, args, kwargs = parent.switch(_DONE)
+
+def _work(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    """Run the function, report, and wait for the next one.
+
+    No name here may stand for the greenlet itself: its stack would keep it alive, and no garbage collection
+    looks into stacks.
+    """
+    current: Callable[[], Any] = getcurrent
+    while True:
+        try:
+            current().result = function(*args, **kwargs)
+        except GreenletExit:  # the thread ends, or nobody holds this greenlet any more
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the caller's
+            current().raised = error
+        del function, args, kwargs
+        function, args, kwargs = current().parent.switch(_DONE)
 
 
 class _Workers(threading.local):
@@ -144,16 +149,22 @@ async def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
         else:
             worker.parent = getcurrent()
             answer = worker.switch(value)
-    result, raised, worker.result, worker.raised = worker.result, worker.raised, None, None
+    result: T = worker.result
+    raised = worker.raised
+    worker.result = worker.raised = None
     worker.gr_context = None
     if len(idle) < MOST_IDLE:
         idle.append(worker)
     if raised is not None:
+        context, handled = raised.__context__, sys.exception()
         try:
             raise raised.with_traceback(cast("TracebackType", raised.__traceback__).tb_next)
         finally:
-            del raised  # its traceback holds this frame
-    return cast("T", result)
+            if handled is not None:  # what the function was handling comes before what its caller is
+                raised.__context__ = context
+                _chain(raised, handled)
+            del raised, context, handled  # its traceback holds this frame
+    return result
 
 
 def await_(awaitable: Awaitable[T], /) -> T:
@@ -173,13 +184,16 @@ def await_(awaitable: Awaitable[T], /) -> T:
         name = getattr(awaitable, "__qualname__", type(awaitable).__name__)
         _close(awaitable)  # else Python warns that it was never awaited
         raise NoBridge(name, _place())
+    loop: Any = here.parent
     handled = sys.exception()
+    del here  # see _work
     try:
-        return cast("T", cast("greenlet", here.parent).switch(awaitable))
+        value: T = loop.switch(awaitable)
     except BaseException as error:
-        if handled is not None and error.__context__ is None:
+        if handled is not None:
             _chain(error, handled)
         raise
+    return value  # not by `cast`: at run time that is a call, on the road of every statement
 
 
 def in_bridge() -> bool:
@@ -254,12 +268,16 @@ def _abandon(worker: _Worker, answer: Any, error: BaseException) -> None:
     try:
         worker.parent = getcurrent()
         for _ in range(MOST_REFUSALS):
-            if answer is _DONE:
-                break
             _close(answer)
             answer = worker.throw(error)
-    except (_GreenletError, ValueError):
-        return  # closed by another thread, for instance by its garbage collection: its own cannot be reached
+            if answer is _DONE:
+                break
+        else:
+            _close(answer)
+    except (GreenletError, RuntimeError, ValueError):
+        # Closed by another thread, for instance by its garbage collection, or as the interpreter ends: the
+        # greenlet cannot be reached any more.
+        return
     raised, worker.result, worker.raised = worker.raised, None, None
     if raised is not None and raised is not error:
         try:
@@ -269,12 +287,18 @@ def _abandon(worker: _Worker, answer: Any, error: BaseException) -> None:
 
 
 def _chain(error: BaseException, handled: BaseException) -> None:
-    """Let an error that was thrown from outside know what was being handled, as one that is raised here would."""
+    """Let an error that comes from another greenlet know what is being handled where it arrives."""
+    known = set[int]()
     earlier: BaseException | None = handled
-    while earlier is not None and earlier is not error:
+    while earlier is not None and id(earlier) not in known:
+        known.add(id(earlier))
         earlier = earlier.__context__
-    if earlier is None:
-        error.__context__ = handled
+    last = error
+    while last.__context__ is not None and id(last) not in known:
+        known.add(id(last))
+        last = last.__context__
+    if id(last) not in known:
+        last.__context__ = handled
 
 
 def _close(awaitable: Any) -> None:
