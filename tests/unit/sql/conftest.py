@@ -1,8 +1,11 @@
-"""A small database with two tenants, whose rows look alike."""
+"""A small database with two tenants, whose rows look alike.
+
+It is SQLite's; a module whose tests run on each engine says
+``pytestmark = pytest.mark.parametrize("engine", ENGINES, scope="session")``.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +13,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
+from tests import servers
+from tests.servers import Database
 
 from prefiq.contracts import Bound, Scope, System, Tenancy
 from prefiq.foundation.entity import Child, Entity
@@ -51,9 +57,18 @@ def models() -> SimpleNamespace:
     return SimpleNamespace(Currency=Currency, Order=Order, Line=Line, Note=Note)
 
 
+@pytest.fixture(scope="session")
+def engine() -> str:
+    return "sqlite"
+
+
+def made_tables() -> Tables:
+    return Tables(Catalog.build({"shop": (Currency, Order, Note)}))
+
+
 @pytest.fixture
 def tables() -> Tables:
-    return Tables(Catalog.build({"shop": (Currency, Order, Note)}))
+    return made_tables()
 
 
 @pytest.fixture
@@ -61,48 +76,53 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "shop.db"
 
 
+@pytest.fixture(scope="module")
+def server_database(engine: str) -> Iterator[Database | None]:
+    """Servers: one database for the tests of a module, with the tables; each test begins with the same rows."""
+    if engine == "sqlite":
+        yield None
+        return
+    with servers.database(engine) as made:
+        manager = ConnectionManager([made.config()], made_tables())
+        with manager.schema_connection() as connection:
+            manager.tables.create_all(connection)
+        manager.close()
+        yield made
+
+
 @pytest.fixture
-def connections(tables: Tables, path: Path) -> Iterator[ConnectionManager]:
+def connections(tables: Tables, path: Path, server_database: Database | None) -> Iterator[ConnectionManager]:
     """Two tenants with the same ids and numbers; what belongs to globex says so in every text."""
-    manager = ConnectionManager([DatabaseConfig(path=path, busy_timeout=0.05, pool_timeout=0.2)], tables)
+    limits = {"busy_timeout": 0.05, "pool_timeout": 0.2}
+    if server_database is None:
+        manager = ConnectionManager([DatabaseConfig(path=path, **limits)], tables)
+    else:
+        manager = ConnectionManager([server_database.config(**limits)], tables)
     with manager.schema_connection() as connection:
-        tables.create_all(connection)
-        orders, notes, lines = tables[Order], tables[Note], tables[Line]
-        connection.execute(tables[Currency].insert(), [{"id": IDS[0], "version": 1, "code": "EUR"}])
-        for tenant, first in (("acme", 1), ("globex", 100)):
-            for number, id in enumerate(IDS):
-                own = {"tenant_id": tenant, "id": id}
-                connection.execute(
-                    orders.insert(),
-                    [{**own, "version": 1, "number": f"{tenant}-{number}", "total": first + number}],
-                )
-                connection.execute(
-                    lines.insert(),
-                    [{**own, "order_id": id, "position": 0, "text": f"{tenant} line {number}"}],
-                )
-                connection.execute(
-                    notes.insert(),
-                    [
-                        {
-                            **own,
-                            "version": 1,
-                            "order_id": id,
-                            "currency_id": IDS[0],
-                            "body": f"{tenant} {number}",
-                        }
-                    ],
-                )
-            # One more order than notes: an outer join has something to miss.
-            extra = {
-                "tenant_id": tenant,
-                "id": UUID(int=9),
-                "version": 1,
-                "number": f"{tenant}-9",
-                "total": 9,
-            }
-            connection.execute(orders.insert(), [extra])
+        if server_database is None:
+            tables.create_all(connection)
+        fill(connection, tables)
     yield manager
     manager.close()
+
+
+def fill(connection: sa.Connection, tables: Tables) -> None:
+    currencies, orders, notes, lines = (tables[model] for model in (Currency, Order, Note, Line))
+    for table in (lines, notes, orders, currencies):
+        connection.execute(table.delete())
+    connection.execute(currencies.insert(), [{"id": IDS[0], "version": 1, "code": "EUR"}])
+    for tenant, first in (("acme", 1), ("globex", 100)):
+        for number, id in enumerate(IDS):
+            own = {"tenant_id": tenant, "id": id}
+            order = {**own, "version": 1, "number": f"{tenant}-{number}", "total": first + number}
+            connection.execute(orders.insert(), [order])
+            line = {**own, "order_id": id, "position": 0, "text": f"{tenant} line {number}"}
+            connection.execute(lines.insert(), [line])
+            note = {**own, "version": 1, "order_id": id, "currency_id": IDS[0], "body": f"{tenant} {number}"}
+            connection.execute(notes.insert(), [note])
+        # One more order than notes: an outer join has something to miss.
+        extra = {"tenant_id": tenant, "id": UUID(int=9), "version": 1, "number": f"{tenant}-9", "total": 9}
+        connection.execute(orders.insert(), [extra])
 
 
 @pytest.fixture
@@ -141,13 +161,16 @@ def system(open_executor: Callable[[Tenancy], Executor]) -> Executor:
 
 
 @pytest.fixture
-def stored(path: Path) -> Callable[..., list[Any]]:
-    """Rows as they are in the file, past every door."""
+def stored(path: Path, server_database: Database | None) -> Callable[..., list[Any]]:
+    """Rows as they are in the database, past every door."""
 
     def read(sql: str, *params: Any) -> list[Any]:
-        connection = sqlite3.connect(path)
+        database = server_database or Database(engine="sqlite", path=path)
+        connection = database.connect()
         try:
-            return connection.execute(sql, params).fetchall()
+            cursor = connection.cursor()
+            cursor.execute(sql if server_database is None else sql.replace("?", "%s"), params)
+            return [tuple(row) for row in cursor.fetchall()]
         finally:
             connection.close()
 
