@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.functions import Function, next_value
 from sqlalchemy.sql.selectable import SelectBase
 
 from prefiq.contracts import Scope, ScopeClosed
@@ -129,6 +130,8 @@ class Executor:
         self._levels: list[_Level] = []
         self._read_only = False
         self._lost = False
+        self._gone: PrefiqError | None = None
+        """The error with which the last connection was lost outside of a transaction."""
         self._failure: BaseException | None = None
         self._closed = False
         self._streams: list[sa.CursorResult[Any]] = []
@@ -215,6 +218,12 @@ class Executor:
                 rows: list[Any] = self._observed(session.fetch, plan.sql, plan.sql, params)
                 return rows
             return session.fetch(plan.sql, params)
+        except self._driver_error as error:
+            explained = self._explained(error)
+            if not self._was_replaced(explained):
+                raise explained from error
+        try:
+            return self._open().fetch(plan.sql, params)
         except self._driver_error as error:
             raise self._explained(error) from error
 
@@ -342,10 +351,19 @@ class Executor:
         self._connection, session = self._connections.checkout(self._database)
         self._session = self._held = session
         deadline = self._scope.deadline
+        left = math.inf
         if deadline is not None:
             left = (deadline - datetime.now(UTC)).total_seconds()
             self._until = time.monotonic() + left
+        if session.timeout != session.usual and left > 0:  # the limit of the last unit of work
+            self._limit(session, min(left, session.usual))
         return session
+
+    def _limit(self, session: Session, seconds: float) -> None:
+        try:
+            session.limit(seconds)
+        except self._driver_error as error:
+            raise self._explained(error) from error
 
     def _mind(self, session: Session) -> None:
         """No statement begins after the deadline, and none goes on long after it."""
@@ -353,7 +371,7 @@ class Executor:
         if left <= 0:
             raise DeadlineExceeded(self._database)
         if left < session.timeout * NEAR:
-            session.limit(left)
+            self._limit(session, left)
 
     def _writing(self) -> Session:
         if self._scope.tenancy is not self._tenancy:
@@ -382,6 +400,14 @@ class Executor:
             result.close()
 
     def _start(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
+        try:
+            return self._start_once(statement, params, stream=stream)
+        except Disconnected as error:
+            if not self._was_replaced(error) or not _only_reads(statement):
+                raise
+        return self._start_once(statement, params, stream=stream)
+
+    def _start_once(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
         if isinstance(statement, UpdateBase):
@@ -463,7 +489,18 @@ class Executor:
                 self.fail(explained)
                 if not session.in_transaction:
                     self._lose()
+            elif session.dead:
+                if not self._streams:
+                    self._gone = explained
+                self._forget_connection()  # the next statement has another one
         return explained
+
+    def _was_replaced(self, error: PrefiqError) -> bool:
+        """Whether this error lost the connection, and nothing with it: what changes nothing may be sent again.
+
+        A connection dies while it is idle more often than while it works; its user need not notice.
+        """
+        return error is self._gone
 
     def _lose(self) -> None:
         # Without a transaction the next statement would be kept alone: no session, no statement.
@@ -488,8 +525,15 @@ class Executor:
         else:
             if self._until != math.inf and self._session is not None:
                 self._mind(self._session)
-            for sql in self.kind.begin(read_only=read_only, isolation=isolation):
-                self._control(sql)
+            statements = self.kind.begin(read_only=read_only, isolation=isolation)
+            try:
+                for sql in statements:
+                    self._control(sql)
+            except Disconnected as error:
+                if not self._was_replaced(error):
+                    raise
+                for sql in statements:
+                    self._control(sql)
             self._isolation = isolation
         self._levels.append(_Level(read_only=read_only))
         self._read_only = read_only
@@ -573,3 +617,11 @@ class Executor:
                     session.release()
         finally:
             connection.close()
+
+
+def _only_reads(statement: Statement) -> bool:
+    """Whether a statement surely changes nothing: a function that is not SQL's own may do anything."""
+    return isinstance(statement, SelectBase) and not any(
+        isinstance(element, (UpdateBase, Function, next_value))
+        for element in sa.sql.visitors.iterate(statement)
+    )
