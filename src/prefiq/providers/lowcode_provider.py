@@ -17,6 +17,7 @@ from prefiq.lowcode import Catalog
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
 from prefiq.sql import ConnectionManager, Executor, Tables
+from prefiq.sql.observing import watch_for
 
 __all__ = ["LowcodeProvider"]
 
@@ -57,6 +58,7 @@ def roles(settings: Settings) -> Roles:
 def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManager]:
     """The engines, one per named database; disposed of at the end."""
     manager = ConnectionManager(settings.databases.values(), tables)
+    manager.watch = watch_for(settings.databases.values(), settings.slow_query)
     try:
         yield manager
     finally:

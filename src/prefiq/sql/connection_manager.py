@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,10 @@ from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, engine_for
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import ConnectionsExhausted, UnknownDatabase
 from prefiq.sql.faults import from_driver
+from prefiq.sql.observing import Watch
 from prefiq.sql.tables import Tables
 
-__all__ = ["ConnectionManager", "DatabaseConfig", "Observer"]
-
-Observer = Callable[[str, float], None]
+__all__ = ["ConnectionManager", "DatabaseConfig"]
 
 SESSION = "prefiq.session"
 _numbers = itertools.count()
@@ -109,8 +108,8 @@ class ConnectionManager:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, sa.Engine]]
         self._loops = weakref.WeakKeyDictionary()
         self._dialects: dict[str, sa.Dialect] = {}
-        self.observers: tuple[Observer, ...] = ()
-        """Called after each statement with its text and its seconds, for a log of slow ones."""
+        self.watch: Watch | None = None
+        """Runs the statements of executors that are made from now on, and tells observers."""
         self._anchors: dict[str, Any] = {}
 
     @property

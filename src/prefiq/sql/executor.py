@@ -33,6 +33,7 @@ from prefiq.sql.errors import (
     TransactionLost,
 )
 from prefiq.sql.faults import from_driver
+from prefiq.sql.observing import Observed, without_literals
 from prefiq.sql.plan import Plan
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_scope import TenantScope
@@ -119,7 +120,7 @@ class Executor:
         self._connections = connections
         self._database = database
         self._driver_error = self.kind.driver_error
-        self._observers = connections.observers
+        self._watch = connections.watch
         self._connection: sa.Connection | None = None
         self._session: Session | None = None
         """What statements run on; None while there is no connection, and after a transaction failed."""
@@ -214,9 +215,8 @@ class Executor:
         if self._until != math.inf:
             self._mind(session)
         try:
-            if self._observers:
-                rows: list[Any] = self._observed(session.fetch, plan.sql, plan.sql, params)
-                return rows
+            if self._watch is not None:
+                return self._watch.run(session.fetch, plan.sql, (plan.sql, params), self._database)
             return session.fetch(plan.sql, params)
         except self._driver_error as error:
             explained = self._explained(error)
@@ -237,8 +237,8 @@ class Executor:
         """
         session = self._writing()
         try:
-            if self._observers:
-                return int(self._observed(session.write, plan.sql, plan.sql, params))
+            if self._watch is not None:
+                return self._watch.run(session.write, plan.sql, (plan.sql, params), self._database)
             return session.write(plan.sql, params)
         except self._driver_error as error:
             raise self._explained(error, deleting) from error
@@ -247,8 +247,8 @@ class Executor:
         """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
         session = self._writing()
         try:
-            if self._observers:
-                return int(self._observed(session.write_many, plan.sql, plan, rows))
+            if self._watch is not None:
+                return self._watch.run(session.write_many, plan.sql, (plan, rows), self._database, len(rows))
             return session.write_many(plan, rows)
         except self._driver_error as error:
             raise self._explained(error) from error
@@ -389,15 +389,45 @@ class Executor:
     def _running(
         self, statement: Statement, params: Any, *, stream: bool = False
     ) -> Iterator[sa.CursorResult[Any]]:
-        result = self._start(statement, params, stream=stream)
+        began = time.perf_counter()
         try:
+            result = self._start(statement, params, stream=stream)
+        except PrefiqError as error:
+            self._tell(statement, params, began, None, error.__cause__)
+            raise
+        try:
+            if stream:  # what follows is the caller's time, too
+                self._tell(statement, params, began, result, None)
             yield result
+            if not stream:
+                self._tell(statement, params, began, result, None)
         except self._driver_error as error:
+            self._tell(statement, params, began, result, error)
             raise self._explained(error) from error
         except sa.exc.DBAPIError as error:
+            self._tell(statement, params, began, result, error)
             raise self._explained(error.orig or error) from error
         finally:
             result.close()
+
+    def _tell(
+        self,
+        statement: Statement,
+        params: Any,
+        began: float,
+        result: sa.CursorResult[Any] | None,
+        error: BaseException | None,
+    ) -> None:
+        watch = self._watch
+        if watch is None or (result is None and error is None):  # or it was refused: nothing was sent
+            return
+        seconds = time.perf_counter() - began
+        if isinstance(statement, str):
+            text = without_literals(statement)
+        else:
+            text = str(result.context.statement if result is not None else getattr(error, "statement", ""))
+        rows = len(params) if isinstance(params, Sequence) and params and isinstance(params[0], Mapping) else 1
+        watch.tell(Observed(text, seconds, self._database, getattr(error, "orig", None) or error, rows))
 
     def _start(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
         try:
@@ -426,7 +456,6 @@ class Executor:
         current = _CURRENT.get()
         if current is not self._scope:
             _CURRENT.set(self._scope)
-        began = time.perf_counter()
         try:
             if isinstance(statement, str):
                 result = self._run_raw(statement, params)
@@ -447,10 +476,6 @@ class Executor:
         finally:
             if current is not self._scope:
                 _CURRENT.set(current)
-        if self._observers:
-            seconds = time.perf_counter() - began
-            for observer in self._observers:
-                observer(str(result.context.statement), seconds)
         return result
 
     def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
@@ -464,15 +489,6 @@ class Executor:
         finally:
             if lift is not None:
                 lift()
-
-    def _observed(self, run: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return run(*arguments)
-        finally:
-            seconds = time.perf_counter() - began
-            for observer in self._observers:
-                observer(sql, seconds)
 
     def _explained(self, error: BaseException, deleting: str = "") -> PrefiqError:
         """The error to raise; the transaction that is open has failed with it.
@@ -508,9 +524,12 @@ class Executor:
         self._session = None
 
     def _control(self, sql: str) -> None:
-        session = self._session or self._open()  # or the transaction is lost, which is said there
+        session = self._session or self._open()  # or the transaction has failed, which is said there
         try:
-            session.control(sql)
+            if self._watch is None:
+                session.control(sql)
+            else:
+                self._watch.run(session.control, sql, (sql,), self._database, is_control=True)
         except self._driver_error as error:
             raise self._explained(error) from error
 

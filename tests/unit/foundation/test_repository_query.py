@@ -34,6 +34,7 @@ from prefiq.sql import (
     StatementRefused,
     Tables,
 )
+from prefiq.sql.observing import Watch
 
 
 class Currency(Entity):
@@ -183,7 +184,7 @@ def test_references_are_loaded_together(executor: Executor, tables: Tables) -> N
     members = [Member(team_id=teams[i % 2].id, name=str(i)) for i in range(6)]
     repository[Member].save_many(members)
     seen: list[str] = []
-    executor._observers = (lambda sql, seconds: seen.append(sql),)
+    executor._watch = Watch([(0.0, lambda told: seen.append(told.sql))])
     found = repository[Member].load(members, Member.team_id)
     assert found == {team.id: team for team in teams[:2]}
     assert len(seen) == 1

@@ -28,7 +28,6 @@ from prefiq.sql import (
     AcrossNotServed,
     ConnectionManager,
     ConnectionsExhausted,
-    DatabaseConfig,
     DatabaseLocked,
     Executor,
     ReadOnlyTransaction,
@@ -400,27 +399,6 @@ def test_pool_is_bounded(
         held[5].scalar("SELECT 1")
     held[0].close()
     assert held[5].scalar("SELECT 1") == 1
-
-
-def test_observers_are_told_of_every_statement(
-    tables: Tables, path: Path, connections: ConnectionManager, orders: sa.Table
-) -> None:
-    """Text and seconds; never the values."""
-    seen: list[tuple[str, float]] = []
-    manager = ConnectionManager([DatabaseConfig(path=path)], tables)
-    manager.observers = (lambda sql, seconds: seen.append((sql, seconds)),)
-    with Scope(Bound("acme"), resolve=lambda *_: None) as scope:
-        executor = Executor(manager, scope, tables)
-        executor.query(sa.select(orders.c.id).where(orders.c.number == "secret"))
-        executor.scalar("SELECT 1")
-        executor.fetch(plan("SELECT 2"), ())
-        executor.write(plan("DELETE FROM shop_order WHERE number = ?"), ("secret",))
-        executor.bulk(sa.insert(orders), [order(1)])
-        executor.write_many(plan("DELETE FROM shop_order WHERE number = ?"), [("secret",)])
-    manager.close()
-    assert len(seen) == 6
-    assert "secret" not in str(seen)
-    assert all(seconds >= 0 for _, seconds in seen)
 
 
 def test_no_error_tells_values_not_even_in_its_chain(acme: Executor, orders: sa.Table) -> None:
