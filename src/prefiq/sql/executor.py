@@ -426,7 +426,9 @@ class Executor:
             text = without_literals(statement)
         else:
             text = str(result.context.statement if result is not None else getattr(error, "statement", ""))
-        rows = len(params) if isinstance(params, Sequence) and params and isinstance(params[0], Mapping) else 1
+        rows = (
+            len(params) if isinstance(params, Sequence) and params and isinstance(params[0], Mapping) else 1
+        )
         watch.tell(Observed(text, seconds, self._database, getattr(error, "orig", None) or error, rows))
 
     def _start(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
