@@ -47,6 +47,10 @@ NEAR = 0.9
 """A statement's time is set anew only where the deadline leaves less than this part of it: that is a statement."""
 
 
+_STREAMED = {"stream_results": True}
+_COUNTED = {"preserve_rowcount": True}  # of inserts too: some drivers forget it when the cursor is closed
+
+
 class _Level:
     """One open transaction or savepoint."""
 
@@ -462,7 +466,7 @@ class Executor:
             if isinstance(statement, str):
                 result = self._run_raw(statement, params)
             else:
-                options = {"stream_results": True} if stream else {}
+                options = _STREAMED if stream else _COUNTED
                 assert self._connection is not None
                 result = self._connection.execute(statement, params, execution_options=options)
         except sa.exc.StatementError as error:
