@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 import msgspec
@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse
 
 from benchmarks._measure import Row, interleaved, row
 from prefiq.application import Application
+from prefiq.bridge import await_
 from prefiq.container import Binder
 from prefiq.contracts import Actor, Bound, IDomain, IPermissions, PagedResult, Scope
 from prefiq.foundation.entity import Entity
@@ -36,11 +37,13 @@ from prefiq.lowcode import Catalog, ModelMeta, Status, field, transition
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
 from prefiq.testing import make_application
-from prefiq.web import Inline, TokenAuthenticator, create_asgi, make_token
+from prefiq.web import Greenlets, Threads, TokenAuthenticator, Workers, create_asgi, make_token
 from prefiq.web.asgi import build_table
 from prefiq.web.endpoint import Limits, compile_endpoint
 from prefiq.web.served import Served
 
+C = TypeVar("C")
+T = TypeVar("T")
 Message = dict[str, Any]
 ASGI = Callable[[Message, Any, Any], Awaitable[None]]
 NUMBER, ROUNDS = 400, 12
@@ -360,13 +363,33 @@ class Driver:
         return run
 
 
-def compiled(app: Served, authenticator: Any = None) -> ASGI:
+class Inline:
+    """Serves on the event loop: nothing that is measured here blocks."""
+
+    async def run(self, work: Callable[[C], T], call: C, /) -> T:
+        return work(call)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class Waiting(Greenlets):
+    """Every request waits once for the loop, as for a database."""
+
+    async def run(self, work: Callable[[C], T], call: C, /) -> T:
+        def waits(call: C) -> T:
+            await_(asyncio.sleep(0))
+            return work(call)
+
+        return await super().run(waits, call)
+
+
+def compiled(app: Served, authenticator: Any = None, workers: Workers | None = None) -> ASGI:
     """The endpoint as Starlette hosts it, without Starlette."""
     settings = app.settings
     limits = Limits(settings.body_limit, settings.request_timeout)
-    return compile_endpoint(
-        app, build_table(app), authenticator or TokenAuthenticator.of(settings), Inline(), limits
-    )
+    authenticator = authenticator or TokenAuthenticator.of(settings)
+    return compile_endpoint(app, build_table(app), authenticator, workers or Inline(), limits)
 
 
 class Forgetful(TokenAuthenticator):
@@ -405,6 +428,9 @@ def measure(whole: Application) -> list[Row]:
         "get uncached": driver.contestant(forgetful, get),
         "get hosted": driver.contestant(hosted, get),
         "get whole": driver.contestant(compiled(whole), get),
+        "get bridged": driver.contestant(compiled(whole, workers=Greenlets(64, 30)), get),
+        "get waiting": driver.contestant(compiled(whole, workers=Waiting(64, 30)), get),
+        "get threaded": driver.contestant(compiled(whole, workers=Threads(8)), get),
         "get fastapi": driver.contestant(peer, get),
         "bare list": driver.contestant(bare, list_),
         "list": driver.contestant(ours, list_),
@@ -426,6 +452,8 @@ def measure(whole: Application) -> list[Row]:
         row("HTTP GET by id over a bare ASGI app", spent["get"] - spent["bare get"], "µs", 8.0, fastapi_of("get")),
         row("HTTP GET by id ÷ FastAPI with the same duties", spent["get"] / spent["get fastapi"], "ratio", 1 / 40, fastapi_of("get")),
         row("HTTP GET by id over bare, container and service real", spent["get whole"] - spent["bare get"], "µs", None),
+        row("HTTP GET by id over bare, the same in the bridge (DB_MODE=async)", spent["get bridged"] - spent["bare get"], "µs", None, f"in a thread {spent['get threaded'] - spent['bare get']:.1f} µs"),
+        row("HTTP GET by id over bare, the same waiting once in the bridge", spent["get waiting"] - spent["bare get"], "µs", None),
         row("HTTP GET by id inside Starlette", spent["get hosted"], "µs", None, f"bare {spent['bare get']:.1f} µs"),
         row("HTTP GET by id, token verified anew", spent["get uncached"], "µs", None, fastapi_of("get")),
         row("HTTP GET by id, 250 models ÷ 1", spent["get 250"] / spent["get"], "ratio", 1.03, "Starlette 26, FastAPI 12"),

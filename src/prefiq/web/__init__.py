@@ -6,21 +6,23 @@ Imports everything below ``web`` in the house, Starlette, msgspec and PyJWT; imp
 
 from prefiq.web.asgi import create_asgi
 from prefiq.web.auth import IAuthenticator, Identity, TokenAuthenticator
-from prefiq.web.routes import ApiRequest, ApiRoute, Reply, scope_of
+from prefiq.web.routes import ApiRequest, ApiRoute, Reply, open_scope, scope_of
 from prefiq.web.token import make_token
-from prefiq.web.workers import Inline, Threads, Workers
+from prefiq.web.workers import Greenlets, Threads, Workers, in_thread
 
 __all__ = [
     "ApiRequest",
     "ApiRoute",
+    "Greenlets",
     "IAuthenticator",
     "Identity",
-    "Inline",
     "Reply",
     "Threads",
     "TokenAuthenticator",
     "Workers",
     "create_asgi",
+    "in_thread",
     "make_token",
+    "open_scope",
     "scope_of",
 ]

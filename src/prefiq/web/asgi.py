@@ -29,11 +29,12 @@ from prefiq.web.problems import problem_answer, status_answer
 from prefiq.web.representation import encode
 from prefiq.web.request_id import request_ids
 from prefiq.web.resource import Resource, Shared, refuse_query
-from prefiq.web.routes import add_routes
-from prefiq.web.workers import Inline, Threads, Workers
+from prefiq.web.routes import add_routes, bridged
+from prefiq.web.workers import Greenlets, Threads, Workers
 
 if TYPE_CHECKING:
     from prefiq.lowcode import ModelSpec
+    from prefiq.settings import Settings
     from prefiq.web.served import Served
 
 __all__ = ["create_asgi"]
@@ -51,20 +52,22 @@ def create_asgi(
 ) -> Starlette:
     """The ASGI application of a booted application.
 
-    It opens threads when the first request comes and closes them when the lifespan ends; the application
-    itself is neither booted nor closed here.
+    It opens threads when the first request comes; when the lifespan ends, it waits for the requests that are
+    still served.  The application itself is neither booted nor closed here.
 
     Args:
         app: Booted.
         checks: What ``/readyz`` asks; each raises where something is missing.
         authenticator: Knows who asks; where left out, what a module bound to ``IAuthenticator``, else the
             tokens that the settings describe.
-        workers: Where requests are served; threads with ``DB_MODE=sync`` where left out.
+        workers: Where requests are served; what ``DB_MODE`` wants where left out.
     """
     settings = app.settings
     if workers is None:
-        workers = Threads(settings.threads) if settings.database.mode == "sync" else Inline()
+        workers = workers_of(settings)
     table, written = build_table(app), module_routes(app)
+    if settings.database.mode == "async":
+        written = [(module, bridged(route)) for module, route in written]
     add_routes(table, written)
     limits = Limits(settings.body_limit, settings.request_timeout)
     endpoint = compile_endpoint(app, table, authenticator or authenticator_of(app), workers, limits)
@@ -77,7 +80,7 @@ def create_asgi(
             yield
         finally:
             readiness.draining = True
-            workers.close()
+            await workers.close()
 
     public = documents(app, workers, written) if settings.docs else {}
     return Starlette(
@@ -89,6 +92,13 @@ def create_asgi(
         exception_handlers={HTTPException: _on_http_error, PrefiqError: _on_error, Exception: _on_error},
         lifespan=lifespan,
     )
+
+
+def workers_of(settings: Settings) -> Workers:
+    """What serves requests in the mode of the database."""
+    if settings.database.mode == "async":
+        return Greenlets(settings.concurrency, settings.request_timeout)
+    return Threads(settings.threads)
 
 
 def authenticator_of(app: Served) -> IAuthenticator:

@@ -77,7 +77,10 @@ class IAuthenticator(Protocol):
         ...
 
     def authenticate(self, token: bytes, /) -> Identity:
-        """The identity of a token.  It runs in a thread and may block.
+        """The identity of a token.
+
+        It runs where use cases run: in a thread, where it may block, or with ``DB_MODE=async`` in the bridge,
+        where it may use the database, and everything else that blocks goes through ``prefiq.web.in_thread``.
 
         Raises:
             Unauthenticated: The token is not accepted.

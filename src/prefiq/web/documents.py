@@ -13,6 +13,7 @@ from prefiq.web.answers import DOCUMENT, Answer
 from prefiq.web.openapi import build_openapi
 from prefiq.web.preconditions import is_fresh
 from prefiq.web.reference import PAGE_POLICY, reference_style, render_reference
+from prefiq.web.workers import in_thread
 
 if TYPE_CHECKING:
     from prefiq.web.served import Served
@@ -57,7 +58,10 @@ def _answering(
         return body, b'"%s"' % hashlib.sha256(body).hexdigest()[:32].encode()
 
     async def answer(headers: Mapping[bytes, bytes]) -> Answer:
-        body, tag = await workers.run(lambda _: once(), None) if not once.cache_info().currsize else once()
+        if once.cache_info().currsize:
+            body, tag = once()
+        else:
+            body, tag = await workers.run(lambda _: in_thread(once), None)
         shared = [*DOCUMENT, (b"etag", tag), (b"content-security-policy", policy)]
         known = headers.get(b"if-none-match")
         if known is not None and is_fresh(known, tag):

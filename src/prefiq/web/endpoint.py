@@ -1,7 +1,8 @@
 """The generated API: one ASGI endpoint, compiled at boot, whose cost does not grow with the number of models.
 
 The order is fixed: limits → authenticate → tenant → match → authorise → decode → service → encode.  What can
-be found out without blocking is found out on the event loop; everything else happens in one hop to a thread.
+be found out without waiting is found out at once; everything else happens in one hop to a thread, or in one
+greenlet on the event loop.
 A fault found on the loop is carried along and answered after authentication, so that nobody learns from an
 answer what a token would have been needed for.
 """
@@ -149,7 +150,7 @@ def compile_endpoint(
         app: Opens the scopes.
         table: What is served.
         authenticator: Knows who asks.
-        workers: Where the blocking part runs.
+        workers: Where the part runs that waits.
         limits: What a request may take.
     """
     new_id, monotonic = request_ids(), time.monotonic
@@ -227,7 +228,7 @@ def compile_endpoint(
 
 
 def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) -> Callable[[Call], Answer]:
-    """The part of the pipeline that may block, as one function; it never raises an ``Exception``."""
+    """The part of the pipeline that may wait, as one function; it never raises an ``Exception``."""
     open_scope, authenticate = app.scope, authenticator.authenticate
     permissions: Any = IPermissions
     seconds, monotonic, deadline = limits.seconds, time.monotonic, deadlines(limits.seconds)
@@ -332,23 +333,6 @@ async def receive_all(receive: Receive, limits: Limits) -> bytes:
         raise BodyTimeout from None
 
 
-class _Resumed:
-    """Awaits a coroutine that was started by hand.
-
-    Args:
-        pending: What it yielded.
-        rest: The coroutine.
-    """
-
-    def __init__(self, pending: Any, rest: Coroutine[Any, Any, bytes]) -> None:
-        self._pending = pending
-        self._rest = rest
-
-    def __await__(self) -> Generator[Any, Any, bytes]:
-        yield self._pending
-        return (yield from self._rest.__await__())
-
-
 def _limited(receive: Receive, limit: int) -> Receive:
     """The same body for code of others, which may read it whole: what is beyond the limit is an error."""
     size = 0
@@ -362,6 +346,23 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return next_message
+
+
+class _Resumed:
+    """Awaits the rest of a coroutine that was begun by hand.
+
+    Args:
+        pending: What it yielded.
+        rest: The coroutine.
+    """
+
+    def __init__(self, pending: Any, rest: Coroutine[Any, Any, bytes]) -> None:
+        self._pending = pending
+        self._rest = rest
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        yield self._pending
+        return (yield from self._rest.__await__())
 
 
 async def _gather(receive: Receive, limit: int) -> bytes:

@@ -16,6 +16,7 @@
     ├── QueryRefused                422  query parameters; every fault at once
     ├── PreconditionFailed          412
     ├── Overloaded                  503
+    ├── TookTooLong                 504  the request's time is over
     ├── IssuerUnreachable           503
     ├── NotReady                    503
     ├── ServerFault                 500  what a caller sees of any error that is not theirs
@@ -46,6 +47,7 @@ __all__ = [
     "ServerFault",
     "TenantRefused",
     "TokenNotMade",
+    "TookTooLong",
     "Unauthenticated",
     "UnsupportedMediaType",
     "UrlTooLong",
@@ -224,8 +226,8 @@ class PreconditionFailed(PrefiqError):
 class Overloaded(PrefiqError):
     """More requests are waiting than can be served in time; this one was not started.
 
-    Try again after the seconds in ``Retry-After``.  If it happens often, raise ``THREADS`` (and
-    ``DB_POOL_SIZE``), or start more workers.
+    Try again after the seconds in ``Retry-After``.  If it happens often, raise ``THREADS`` (with
+    ``DB_MODE=async``: ``CONCURRENCY``) and ``DB_POOL_SIZE``, or start more workers.
 
     Args:
         retry_after: In seconds.
@@ -238,6 +240,18 @@ class Overloaded(PrefiqError):
         self.retry_after = retry_after
         self.what = "The server is busy; the request was not started"
         self.fix = f"try again after {retry_after} s"
+
+
+class TookTooLong(PrefiqError):
+    """The request took longer than ``REQUEST_TIMEOUT`` and was ended; what it had not committed is undone.
+
+    Look whether a change is there before it is sent again: the end may have met the very moment of the commit.
+    """
+
+    code: ClassVar[str] = "PFQ719"
+    status: ClassVar[int] = 504
+    what = "The request took longer than it may, and was ended"
+    fix = "ask for less at once, or raise REQUEST_TIMEOUT; look before a change is repeated"
 
 
 class IssuerUnreachable(PrefiqError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
+
+from prefiq.bridge import FairSemaphore
 
 __all__ = ["Readiness"]
 
@@ -15,7 +16,7 @@ FRESH_SECONDS = 1.0
 
 
 class Readiness:
-    """Whether the application should get requests; asked at most once a second, by one thread at a time.
+    """Whether the application should get requests; asked at most once a second, by one at a time.
 
     Args:
         checks: Each raises where something is missing.
@@ -27,7 +28,7 @@ class Readiness:
     ) -> None:
         self._checks = tuple(checks)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._line = FairSemaphore()
         self._until = float("-inf")
         self._ready = False
         self.draining = False
@@ -40,7 +41,7 @@ class Readiness:
 
     def ask(self) -> bool:
         """Run the checks, or wait for whoever runs them."""
-        with self._lock:
+        with self._line:
             known = self.recall()
             if known is not None:
                 return known

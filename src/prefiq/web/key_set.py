@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from prefiq.web.errors import IssuerUnreachable, Unauthenticated
+from prefiq.web.workers import in_thread
 
 if TYPE_CHECKING:
     from prefiq.settings import Issuer
@@ -73,8 +74,9 @@ class KeySet:
             IssuerUnreachable: There are no keys at all.
         """
         found = self._find(kid, algorithm)
-        if self._issuer.jwks_uri and (found is None or self._age() > FRESH_SECONDS):
-            self._refresh()
+        stale = found is None or self._age() > FRESH_SECONDS
+        if self._issuer.jwks_uri and stale and not (self._keys and self._tried_just_now()):
+            in_thread(self._refresh)
             found = self._find(kid, algorithm)
         if found is None:
             if not self._keys:
@@ -87,6 +89,9 @@ class KeySet:
 
     def _age(self) -> float:
         return self._clock() - self._fetched_at
+
+    def _tried_just_now(self) -> bool:
+        return self._clock() - self._tried_at < PAUSE_SECONDS
 
     def _find(self, kid: Any, algorithm: str) -> Mapping[str, Any] | None:
         if self._issuer.jwks_uri and self._age() > USABLE_SECONDS:
@@ -101,7 +106,7 @@ class KeySet:
         if not self._lock.acquire(timeout=0 if self._keys else FETCH_SECONDS + 1):
             return
         try:
-            if self._clock() - self._tried_at < PAUSE_SECONDS:
+            if self._tried_just_now():
                 return
             self._tried_at = self._clock()
             self._keys = _keys_of(self._fetch())

@@ -52,10 +52,11 @@ ERRORS: dict[str, str] = {
     "422": "Values or parameters are not accepted; every fault is listed.",
     "431": "Too many header fields.",
     "500": "Something failed on the server; the log knows the request's id.",
-    "503": "The server is busy, or not ready; try again after Retry-After.",
+    "503": "The server or its database is busy, or not ready; try again after Retry-After where that is given.",
+    "504": "The request took longer than it may; look before a change is repeated.",
     "507": "The database's disk is full.",
 }
-ALWAYS = ("400", "401", "403", "404", "405", "414", "422", "431", "500", "503", "507")
+ALWAYS = ("400", "401", "403", "404", "405", "414", "422", "431", "500", "503", "504", "507")
 WITH_BODY = ("408", "413", "415")
 
 UUID: Schema = {"type": "string", "format": "uuid"}

@@ -22,6 +22,7 @@ from prefiq.contracts import (
 )
 from prefiq.errors import PrefiqError
 from prefiq.lowcode.model_spec import words
+from prefiq.sql.errors import CommitUnknown
 from prefiq.web.answers import PROBLEM, Answer, Headers
 from prefiq.web.errors import (
     MethodNotAllowed,
@@ -96,6 +97,9 @@ def problem_answer(
     if not isinstance(error, PrefiqError) or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
         error = ServerFault()
+    elif error.status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Everybody is told that it failed; the operator also where: the answer does not name a database.
+        logger.warning("request %s: %s (%s)", request_id, error.what, error.where or error.code)
     describe = _describer(type(error))
     status, items, more = describe(error, members) if describe else (error.status, [], {})
     detail = more.pop("detail", error.what)
@@ -142,9 +146,9 @@ def _headers_of(error: PrefiqError, status: int) -> Headers:
         return [(b"www-authenticate", challenge)]
     if isinstance(error, MethodNotAllowed):
         return [(b"allow", error.allow.encode())]
-    if status in {429, 503}:
+    if status in {429, 503} and not isinstance(error, CommitUnknown):
         return [(b"retry-after", str(getattr(error, "retry_after", 1)).encode())]
-    return []
+    return []  # where a change may have been made, no client is to repeat it by itself
 
 
 Described = tuple[int, list[ErrorItem], dict[str, Any]]

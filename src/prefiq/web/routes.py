@@ -14,13 +14,17 @@ A provider gives both from ``routes()``; both stand under ``/api/<module>`` and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction, isfunction, ismethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from starlette.routing import BaseRoute, Mount, Router
+from starlette.routing import BaseRoute, Mount, Route, Router, request_response
 
+from prefiq.bridge import call
 from prefiq.contracts import FieldError, ValidationFailed
 from prefiq.errors import Faults
 from prefiq.web.answers import JSON, Answer, no_content
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from prefiq.contracts import Scope
     from prefiq.web.endpoint import Table
 
-__all__ = ["ApiRequest", "ApiRoute", "Reply", "scope_of"]
+__all__ = ["ApiRequest", "ApiRoute", "Reply", "open_scope", "scope_of"]
 
 T = TypeVar("T")
 
@@ -141,8 +145,8 @@ class ApiRoute:
 
     Args:
         path: Below ``/api/<module>``; ``{name}`` stands for one segment.
-        handler: Takes the request and its scope, runs in a thread, and returns what is encoded to JSON (None:
-            204), or a ``Reply``.
+        handler: Takes the request and its scope, runs where services run, and returns what is encoded to JSON
+            (None: 204), or a ``Reply``.
         methods: What it answers to; HEAD and OPTIONS are added.
         permission: What the actor needs; empty where having a token of the tenant is enough.
         accepts: Content types of its body, for methods that have one.
@@ -178,11 +182,56 @@ class ApiRoute:
 def scope_of(request: Request) -> Scope:
     """The scope of a request to a Starlette route below ``/api/<module>``; use it in ``with``.
 
+    For a plain ``def`` endpoint, which runs where services run.
+
     Raises:
         LookupError: The route is not one of those.
     """
     open_scope: Callable[[], Scope] = request.scope[SCOPE_KEY]
     return open_scope()
+
+
+@asynccontextmanager
+async def open_scope(request: Request) -> AsyncIterator[Scope]:
+    """``scope_of`` for an ``async def`` endpoint, with ``DB_MODE=async``; what is called in it goes through ``call``.
+
+    ::
+
+        async def summary(request: Request) -> JSONResponse:
+            async with open_scope(request) as scope:
+                page = await call(scope[IDomainService[Project]].list, Page(limit=1, count=True))
+            return JSONResponse({"projects": page.total})
+
+    With ``DB_MODE=sync`` such an endpoint would block the event loop at every statement; write a plain ``def``
+    there.
+
+    Raises:
+        LookupError: The route is not one of those.
+    """
+    async with await call(scope_of, request) as scope:
+        yield scope
+
+
+def bridged(route: Any) -> Any:
+    """A route whose plain ``def`` endpoint runs in the bridge, for ``DB_MODE=async``.
+
+    Starlette would run it in a thread, where nothing can wait for the database's driver.  What a ``Mount`` or a
+    class holds stays as it is.
+    """
+    if not isinstance(route, Route) or not _is_plain(route.endpoint):
+        return route
+    endpoint = route.endpoint
+
+    async def handle(request: Request) -> Any:
+        return await call(endpoint, request)
+
+    changed = copy(route)
+    changed.app = request_response(handle)
+    return changed
+
+
+def _is_plain(endpoint: Any) -> bool:
+    return (isfunction(endpoint) or ismethod(endpoint)) and not iscoroutinefunction(endpoint)
 
 
 def add_routes(table: Table, routes: Iterable[tuple[str, Any]]) -> None:

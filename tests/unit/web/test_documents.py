@@ -136,6 +136,8 @@ def test_every_error_is_documented(document):
         "431",
         "500",
         "503",
+        "504",
+        "507",
     } <= set(responses)
 
 

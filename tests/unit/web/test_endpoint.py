@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from prefiq import Actor, ProviderBase
 from prefiq.testing import make_application
-from prefiq.web import IAuthenticator, Identity, Inline, create_asgi, make_token
+from prefiq.web import Greenlets, IAuthenticator, Identity, create_asgi, make_token
 from prefiq.web.endpoint import Limits, receive_all
 from prefiq.web.errors import BodyTimeout, BodyTooLarge, Malformed, Overloaded, Unauthenticated
 
@@ -161,7 +161,9 @@ def test_limits_of_the_url_and_of_header_fields(api):
 )
 def test_header_fields_that_must_stand_alone(app, name):
     """Two of them would let a proxy and this application read one request differently."""
-    sent = run(create_asgi(app, workers=Inline()), "GET", "/api/me", [(name.lower().encode(), b"1")] * 2)
+    sent = run(
+        create_asgi(app, workers=Greenlets(1, 30)), "GET", "/api/me", [(name.lower().encode(), b"1")] * 2
+    )
     assert sent[0]["status"] == 431
 
 
@@ -199,7 +201,7 @@ def test_a_body_that_says_it_is_too_large_is_not_asked_for(app):
         asked.append(1)
         return part(b"{}")
 
-    sent = run(create_asgi(app, workers=Inline()), "POST", "/api/projects/projects", headers, receive)
+    sent = run(create_asgi(app, workers=Greenlets(1, 30)), "POST", "/api/projects/projects", headers, receive)
     assert sent[0]["status"] == 413
     assert not asked
 
@@ -325,7 +327,7 @@ def test_overload_is_answered(app):
         async def run(self, work, call):
             raise Overloaded(7)
 
-        def close(self):
+        async def close(self):
             pass
 
     with TestClient(create_asgi(app, workers=Full())) as client:
@@ -339,13 +341,13 @@ def test_overload_is_answered(app):
 def test_a_request_that_waited_too_long_is_not_started(app):
     """Whoever asked has stopped waiting by then."""
 
-    class Late(Inline):
+    class Late(Greenlets):
         async def run(self, work, call):
             if hasattr(call, "started"):
                 call.started -= app.settings.request_timeout + 1
             return work(call)
 
-    with TestClient(create_asgi(app, workers=Late())) as client:
+    with TestClient(create_asgi(app, workers=Late(1, 30))) as client:
         headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme')}"}
         problem(
             client.post("/api/projects/projects", json={"code": "A", "name": "n"}, headers=headers),
@@ -358,12 +360,12 @@ def test_a_request_hops_to_a_thread_exactly_once(app):
     """Authentication, tenant, service and encoding share one hop."""
     hops = []
 
-    class Counting(Inline):
+    class Counting(Greenlets):
         async def run(self, work, call):
             hops.append(call)
             return work(call)
 
-    with TestClient(create_asgi(app, workers=Counting())) as client:
+    with TestClient(create_asgi(app, workers=Counting(1, 30))) as client:
         headers = {"Authorization": f"Bearer {make_token(app.settings, 'acme')}"}
         for _ in range(2):  # a token that is not known, then one that is
             client.get("/api/projects/projects?include=", headers=headers)

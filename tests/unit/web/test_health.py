@@ -1,7 +1,9 @@
+import asyncio
 import threading
 
 from starlette.testclient import TestClient
 
+from prefiq.bridge import await_, call
 from prefiq.web import create_asgi
 from prefiq.web.health import Readiness
 
@@ -41,6 +43,27 @@ def test_one_thread_asks_and_the_others_take_its_answer():
     for thread in threads:
         thread.join()
     assert len(asked) == 1
+
+
+def test_one_greenlet_asks_and_the_others_take_its_answer():
+    """On an event loop too, which goes on meanwhile."""
+    asked = []
+
+    async def main():
+        reached = asyncio.Event()
+
+        def check():
+            asked.append(1)
+            await_(reached.wait())
+
+        ready = Readiness([check])
+        asking = [asyncio.create_task(call(ready.ask)) for _ in range(3)]
+        await asyncio.sleep(0)
+        reached.set()
+        return await asyncio.gather(*asking)
+
+    assert asyncio.run(main()) == [True, True, True]
+    assert asked == [1]
 
 
 def test_an_application_that_drains_is_not_ready():

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -6,6 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from prefiq.bridge import call
 from prefiq.settings import Issuer
 from prefiq.web.errors import IssuerUnreachable, Unauthenticated
 from prefiq.web.key_set import KeySet
@@ -146,6 +148,28 @@ def test_redirects_are_not_followed(keys, local):
     with pytest.raises(IssuerUnreachable):
         keys.key("k0", "RS256")
     assert local.asked == 1
+
+
+def test_the_loop_is_free_while_keys_are_fetched(keys, local):
+    """In async mode the issuer is asked by a thread, once for all who wait for it."""
+
+    async def main():
+        turns = 0
+
+        async def others():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        busy = asyncio.create_task(others())
+        found = await asyncio.gather(*(call(keys.key, "k0", "RS256") for _ in range(8)))
+        busy.cancel()
+        return len(found), turns
+
+    found, turns = asyncio.run(main())
+    assert (found, local.asked) == (8, 1)
+    assert turns > 1
 
 
 def test_one_thread_fetches_at_a_time(keys, local):

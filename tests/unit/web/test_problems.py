@@ -13,7 +13,7 @@ from prefiq.contracts import (
     ValidationFailed,
 )
 from prefiq.errors import PrefiqError
-from prefiq.sql.errors import DatabaseLocked
+from prefiq.sql import errors as database
 from prefiq.web import errors as web_errors
 from prefiq.web.problems import problem_answer, status_answer, title_of
 
@@ -79,9 +79,45 @@ def test_references():
 
 def test_a_database_that_is_busy_says_when_to_come_back():
     """503 always carries Retry-After."""
-    status, headers, _ = document(DatabaseLocked.__new__(DatabaseLocked))
+    status, headers, _ = document(database.DatabaseLocked())
     assert status == 503
     assert headers[b"retry-after"] == b"1"
+
+
+BUSY = {
+    database.ConnectionsExhausted, database.DatabaseLocked, database.Deadlock, database.Disconnected,
+    database.SerializationFailure, database.TransactionLost,
+}  # fmt: skip
+LATE = {database.DeadlineExceeded, database.StatementTimeout}
+DATABASE_ERRORS = [
+    error
+    for name in sorted(database.__all__)
+    if issubclass(error := getattr(database, name), database.DatabaseError)
+]
+
+
+@pytest.mark.parametrize("kind", DATABASE_ERRORS, ids=lambda kind: kind.__name__)
+def test_what_a_database_says_is_answered_without_its_words(kind, caplog):
+    """Busy is 503 and late 504, full is 507; all else is a fault of the server.  The operator is told where."""
+    error = kind("ledger", "55P03")
+    error.__cause__ = RuntimeError("role hunter2 of database payroll")
+    status, headers, body = document(error)
+    others = {"CommitUnknown": 503, "DiskFull": 507, "StatementTooLarge": 413}
+    assert status == (503 if kind in BUSY else 504 if kind in LATE else others.get(kind.__name__, 500))
+    assert (b"retry-after" in headers) is (kind in BUSY)
+    for word in ("hunter2", "payroll", "ledger", "55P03"):
+        assert word not in str(body)
+    if status >= 500:
+        assert ID in caplog.text
+        assert "ledger" in caplog.text
+
+
+def test_a_change_that_may_be_there_is_not_to_be_repeated_blindly():
+    """A client that repeats a 503 by itself does so where Retry-After invites it."""
+    status, headers, body = document(database.CommitUnknown())
+    assert (status, body["code"]) == (503, "PFQ416")
+    assert b"retry-after" not in headers
+    assert document(web_errors.TookTooLong())[0] == 504
 
 
 def test_a_tenant_that_is_not_served_is_not_named():
