@@ -220,7 +220,7 @@ class Executor:
             self._mind(session)
         try:
             if self._watch is not None:
-                return self._watch.run(session.fetch, plan.sql, (plan.sql, params), self._database)
+                return self._watch.run(session.fetch, plan.sql, params, self._database)
             return session.fetch(plan.sql, params)
         except self._driver_error as error:
             explained = self._explained(error)
@@ -242,7 +242,7 @@ class Executor:
         session = self._writing()
         try:
             if self._watch is not None:
-                return self._watch.run(session.write, plan.sql, (plan.sql, params), self._database)
+                return self._watch.run(session.write, plan.sql, params, self._database)
             return session.write(plan.sql, params)
         except self._driver_error as error:
             raise self._explained(error, deleting) from error
@@ -252,7 +252,7 @@ class Executor:
         session = self._writing()
         try:
             if self._watch is not None:
-                return self._watch.run(session.write_many, plan.sql, (plan, rows), self._database, len(rows))
+                return self._watch.run_many(session.write_many, plan, rows, self._database)
             return session.write_many(plan, rows)
         except self._driver_error as error:
             raise self._explained(error) from error
@@ -535,7 +535,7 @@ class Executor:
             if self._watch is None:
                 session.control(sql)
             else:
-                self._watch.run(session.control, sql, (sql,), self._database, is_control=True)
+                self._watch.control(session.control, sql, self._database)
         except self._driver_error as error:
             raise self._explained(error) from error
 

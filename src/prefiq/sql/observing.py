@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +19,7 @@ from prefiq.sql.errors import DatabaseError
 
 if TYPE_CHECKING:
     from prefiq.sql.dialects.engine import DatabaseLike
+    from prefiq.sql.plan import Plan
 
 __all__ = ["Observed", "Observer", "Watch", "watch_for"]
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 SYSTEMS = {"postgres": "postgresql"}
 """Engines that OpenTelemetry calls otherwise than ``DB_ENGINE``."""
 MOST_TABLES = 4
+
+_clock = time.perf_counter
 
 logger = logging.getLogger("prefiq.sql")
 
@@ -72,38 +75,59 @@ class Watch:
         self._observers = tuple(observers)
         self._least = min((least for least, _ in self._observers), default=float("inf"))
 
-    def run(
-        self,
-        run: Callable[..., T],
-        sql: str,
-        arguments: tuple[Any, ...],
-        database: str,
-        rows: int = 1,
-        *,
-        is_control: bool = False,
-    ) -> T:
-        """What ``run(*arguments)`` gives or raises.
+    def run(self, run: Callable[[str, Any], T], sql: str, params: Any, database: str) -> T:
+        """What ``run(sql, params)`` gives or raises.
 
         Args:
             run: Runs the statement.
             sql: Its text.
-            arguments: Of ``run``.
+            params: Its values.
             database: Name of the database.
-            rows: How many rows of values it is run with.
-            is_control: Whether it begins or ends a transaction or savepoint.
         """
-        began = time.perf_counter()
+        began = _clock()
         try:
-            result = run(*arguments)
+            result = run(sql, params)
         except BaseException as error:
-            seconds = time.perf_counter() - began
-            if seconds >= self._least:
-                self.tell(Observed(sql, seconds, database, error, rows, is_control))
+            self._tell(began, sql, database, error)
             raise
-        seconds = time.perf_counter() - began
-        if seconds >= self._least:
-            self.tell(Observed(sql, seconds, database, None, rows, is_control))
+        if _clock() - began >= self._least:
+            self._tell(began, sql, database)
         return result
+
+    def run_many(self, run: Callable[[Plan, Any], T], plan: Plan, rows: Sequence[Any], database: str) -> T:
+        """The same of a plan for each row of values."""
+        began = _clock()
+        try:
+            result = run(plan, rows)
+        except BaseException as error:
+            self._tell(began, plan.sql, database, error, len(rows))
+            raise
+        self._tell(began, plan.sql, database, None, len(rows))
+        return result
+
+    def control(self, run: Callable[[str], None], sql: str, database: str) -> None:
+        """The same of what begins or ends a transaction or savepoint."""
+        began = _clock()
+        try:
+            run(sql)
+        except BaseException as error:
+            self._tell(began, sql, database, error, 1, is_control=True)
+            raise
+        self._tell(began, sql, database, None, 1, is_control=True)
+
+    def _tell(
+        self,
+        began: float,
+        sql: str,
+        database: str,
+        error: BaseException | None = None,
+        rows: int = 1,
+        *,
+        is_control: bool = False,
+    ) -> None:
+        seconds = _clock() - began
+        if seconds >= self._least:
+            self.tell(Observed(sql, seconds, database, error, rows, is_control))
 
     def tell(self, observed: Observed) -> None:
         """Tell those who want to know of a statement that took so long; none of them can fail it."""
