@@ -1,7 +1,9 @@
 """Everything a developer runs, on a machine that has only Python and pip: ``python3 dev.py COMMAND``.
 
     demo [--check]              install wheels into .demo and run "prefiq try"; --check proves it
-    test [ARGUMENTS]            run the suite; the arguments go to pytest
+    test [--require-engines] [ARGUMENTS]
+                                run the suite; the arguments go to pytest (--full: the long tests, too).
+                                Without a server its tests are skipped; --require-engines lets them fail
     lint                        ruff, the formatter's check, and the rules of the rooms
     types                       mypy and pyright, both strict
     docs                        write the generated pages of docs/ again
@@ -77,6 +79,9 @@ def demo(arguments: Sequence[str]) -> int:
 
 def test(arguments: Sequence[str]) -> int:
     """The suite, on two processes unless the arguments say otherwise."""
+    if "--require-engines" in arguments:
+        arguments = [argument for argument in arguments if argument != "--require-engines"]
+        os.environ["PREFIQ_REQUIRE_ENGINES"] = "all"
     spread = [] if any(argument.startswith(("-n", "-p", "--pdb")) for argument in arguments) else ["-n", "2"]
     return development().run("pytest", *spread, *arguments)
 

@@ -153,3 +153,31 @@ def test_bench_needs_a_file_after_json() -> None:
     """``--json`` alone is a mistake of the command line."""
     result = call("bench", "--json")
     assert (result.returncode, result.stderr) == (2, "dev.py bench: --json needs the name of a file\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "required", "passed"),
+    [
+        (["-x"], None, ["-n", "2", "-x"]),
+        (["--require-engines", "--full"], "all", ["-n", "2", "--full"]),
+        (["-n0", "--require-engines"], "all", ["-n0"]),
+    ],
+)
+def test_engines_are_required_by_a_switch(
+    dev: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    required: str | None,
+    passed: list[str],
+) -> None:
+    """The switch is the script's own; everything else goes to pytest."""
+    ran: list[str] = []
+    environment = types.SimpleNamespace(run=lambda *words: ran.extend(words) or 0)
+    monkeypatch.setattr(dev, "development", lambda: environment)
+    monkeypatch.setenv("PREFIQ_REQUIRE_ENGINES", "")
+    monkeypatch.delenv("PREFIQ_REQUIRE_ENGINES")
+
+    assert dev.test(arguments) == 0
+
+    assert ran == ["pytest", *passed]
+    assert dev.os.environ.get("PREFIQ_REQUIRE_ENGINES") == required
