@@ -164,8 +164,8 @@ def expression(shape: Shape, table: Any, engine: DatabaseEngine, bind: Bind) -> 
     if head == "not":
         return sa.not_(expression(shape[1], table, engine, bind).self_group())
     if head == "unknown":
-        nothing = sa.cast(sa.null(), sa.Integer())
-        return nothing == nothing  # PostgreSQL takes nothing but a truth value, and MariaDB casts to none
+        # PostgreSQL takes nothing but a truth value, and MariaDB casts to none.
+        return sa.cast(sa.null(), sa.Integer()) == sa.cast(sa.null(), sa.Integer())
     column = table.c[shape[1]]
     if head == "known":
         same = table.c[shape[1]]  # true or false for every value, unknown for NULL
