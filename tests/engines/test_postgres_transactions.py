@@ -49,13 +49,13 @@ def test_transactions_and_savepoints(shop: Shop) -> None:
     """Kept whole or undone whole; a nested one is undone alone."""
 
     def use(unit: Unit) -> None:
-        with pytest.raises(Undo), unit.executor.tx():
+        with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
             unit.things.save(Thing(code="undone"))
             raise Undo
         assert count(unit) == 0
         with unit.executor.tx():
             unit.things.save(Thing(code="kept"))
-            with pytest.raises(UniqueViolation), unit.executor.tx():
+            with pytest.raises(UniqueViolation), unit.executor.tx():  # noqa: PT012
                 unit.things.save(Thing(code="undone"))
                 unit.things.save(Thing(code="kept"))
             unit.things.save(Thing(code="kept, too"))
@@ -69,11 +69,11 @@ def test_failed_transaction_cannot_be_committed(shop: Shop) -> None:
 
     def use(unit: Unit) -> None:
         unit.things.save(Thing(code="a"))
-        with pytest.raises(TransactionFailed), unit.executor.tx():
+        with pytest.raises(TransactionFailed), unit.executor.tx():  # noqa: PT012
             unit.things.save(Thing(code="b"))
             with pytest.raises(UniqueViolation):
                 unit.things.save(Thing(code="a"))
-        with pytest.raises(Undo), unit.executor.tx():
+        with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
             unit.things.save(Thing(code="b"))
             session = unit.executor._session
             assert session is not None
@@ -131,7 +131,7 @@ def test_serialization_failure(shop: Shop) -> None:
 
     def use(unit: Unit) -> None:
         thing = unit.things.save(Thing(code="a"))
-        with pytest.raises(SerializationFailure) as caught, unit.executor.tx(isolation="repeatable read"):
+        with pytest.raises(SerializationFailure) as caught, unit.executor.tx(isolation="repeatable read"):  # noqa: PT012
             found = unit.things.get_by_id(thing.id)
             with other(shop) as connection:
                 connection.execute("UPDATE shop_thing SET whole = 3")
@@ -161,7 +161,7 @@ def test_deadlock(shop: Shop) -> None:
                 connection.execute("ROLLBACK")
 
             thread = threading.Thread(target=cross)
-            with pytest.raises(Deadlock) as caught, unit.executor.tx():
+            with pytest.raises(Deadlock) as caught, unit.executor.tx():  # noqa: PT012
                 first.whole = second.whole = 5
                 unit.things.update(first)
                 thread.start()
@@ -206,7 +206,7 @@ def test_statement_timeout(shop: Shop) -> None:
         with pytest.raises(StatementTimeout):
             unit.executor.scalar("SELECT pg_sleep(10)")
         backend = unit.backend
-        with pytest.raises(StatementTimeout), unit.executor.tx():
+        with pytest.raises(StatementTimeout), unit.executor.tx():  # noqa: PT012
             unit.things.save(Thing(code="a"))
             unit.executor.scalar("SELECT pg_sleep(10)")
         assert count(unit) == 0
@@ -230,7 +230,7 @@ def test_deadline_ends_statements(shop: Shop) -> None:
                 "100s",
                 *map(str, range(99_000, 100_001)),
             }
-            with pytest.raises(Undo), unit.executor.tx():
+            with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
                 unit.executor._until -= 50
                 assert int(setting(unit, "statement_timeout").removesuffix("ms")) < 50_001
                 raise Undo
@@ -256,8 +256,8 @@ def test_plans_stay_prepared_through_a_rollback(shop: Shop) -> None:
         for _ in range(10):
             unit.things.get_by_id(thing.id)
         assert unit.executor.scalar(prepared) == 1
-        with pytest.raises(Undo), unit.executor.tx():
-            with pytest.raises(Undo), unit.executor.tx():
+        with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
+            with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
                 unit.things.get_by_id(thing.id)
                 raise Undo
             raise Undo

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from tests.engines.shop import Colour, Shop, Thing, Unit
 
-from prefiq.contracts import All, Any_, Compare, Not, Page
+from prefiq.contracts import All, Any_, Compare, Criteria, Not, Page
 from prefiq.sql.criteria import criteria_expression
 
 pytestmark = pytest.mark.parametrize("engine", ["postgres"], scope="session")
@@ -152,7 +152,7 @@ def test_searching_texts(shop: Shop) -> None:
 
 def test_criteria_of_every_shape(shop: Shop) -> None:
     """Plans and expressions of Core find the same rows."""
-    cases = [
+    cases: list[tuple[Criteria, set[str]]] = [
         (Compare("number", "eq", None), set()),
         (Compare("number", "isnull", True), {"0"}),
         (Compare("number", "in", (1, None, 3)), {"1", "3"}),
