@@ -113,6 +113,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; a test holds it against
     )
     from prefiq.sql import (
         ConnectionManager,
+        Databases,
         Executor,
     )
 
@@ -131,6 +132,7 @@ __all__ = [
     "ConcurrencyError",
     "ConnectionManager",
     "Criteria",
+    "Databases",
     "Entity",
     "EntityChanged",
     "Events",
@@ -293,6 +295,7 @@ _ROOMS: dict[str, str] = {
     "Secret": "settings",
     "Settings": "settings",
     "ConnectionManager": "sql",
+    "Databases": "sql",
     "Executor": "sql",
 }
 

@@ -16,7 +16,7 @@ from prefiq.foundation.tenant_context import ScopeTenant
 from prefiq.lowcode import Catalog
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
-from prefiq.sql import ConnectionManager, Executor, Tables
+from prefiq.sql import ConnectionManager, Databases, Executor, Tables
 from prefiq.sql.observing import watch_for
 
 __all__ = ["LowcodeProvider"]
@@ -39,6 +39,7 @@ class LowcodeProvider(ProviderBase):
         to.app(Tables, tables)
         to.resource(ConnectionManager, connections)
         to.bind(Executor, executor)
+        to.bind(Databases)
         to.app(MemoryStore, memory_store)
         to.bind(ITransactions, transactions)
         to.bind(Events)

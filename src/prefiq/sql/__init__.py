@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefiq.sql.connection_manager import ConnectionManager, DatabaseConfig
     from prefiq.sql.criteria import criteria_expression
+    from prefiq.sql.databases import Databases
     from prefiq.sql.errors import (
         AccessDenied,
         AcrossNotServed,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ConnectionManager": "connection_manager",
     "DatabaseConfig": "connection_manager",
+    "Databases": "databases",
     "Executor": "executor",
     "FieldType": "types",
     "Tables": "tables",
@@ -72,6 +74,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseLocked",
     "DatabaseMissing",
+    "Databases",
     "DeadlineExceeded",
     "Deadlock",
     "Disconnected",
