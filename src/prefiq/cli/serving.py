@@ -7,17 +7,16 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefiq.cli.extras import needs_extra
+from prefiq.cli.lifespan import OpenedByServer
+from prefiq.cli.session import Session
 from prefiq.errors import PrefiqError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from prefiq.application import Application
     from prefiq.settings import Settings
 
@@ -29,20 +28,19 @@ BACKLOG = 2048
 _SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi", "gunicorn.error", "gunicorn.access")
 
 
-def make_app(folder: Path | None = None) -> Starlette:
-    """The ASGI app of the application in a folder, as each worker makes it; it closes with its lifespan.
+def make_app(folder: Path | None = None) -> OpenedByServer:
+    """The ASGI app of the application in a folder, as each worker makes it; the server's start opens it.
 
     Logs are configured as the settings say, also those of the server that runs this.  In development the
-    database is brought to the declarations first, with a tenant and its seeds.
+    database is brought to the declarations before the first request, with a tenant and its seeds.
 
     Args:
         folder: The application's folder; the working directory where left out.
 
     Raises:
-        SystemExit: The application cannot start; the reason was written to stderr as one block.
+        SystemExit: The application cannot be made; the reason was written to stderr as one block.
     """
     from prefiq.cli.failure import end
-    from prefiq.cli.session import Session
 
     session = Session(folder=folder or Path.cwd(), server=True)
     try:
@@ -50,16 +48,7 @@ def make_app(folder: Path | None = None) -> Starlette:
         adopt_server_logs()
         from prefiq.application import Application
 
-        app = Application.boot(settings)
-        try:
-            if settings.env == "development":
-                from prefiq.cli.development import fill_database
-
-                fill_database(app)
-            return application_asgi(app)
-        except BaseException:
-            app.close()
-            raise
+        return application_asgi(Application.prepare(settings), session, _prepare)
     except Exception as error:
         # A traceback would bury the one block that says what to do; without such a block it is all there is.
         # Servers that ask for an attribute would take an AttributeError for "no app here".
@@ -67,24 +56,27 @@ def make_app(folder: Path | None = None) -> Starlette:
         raise SystemExit(end(error, session)) from error
 
 
-def application_asgi(app: Application) -> Starlette:
-    """The ASGI app of a booted application, with the checks of ``/readyz``; its lifespan closes the application."""
+def _prepare(app: Application) -> None:
+    if app.settings.env == "development":
+        from prefiq.cli.development import fill_database
+
+        fill_database(app)
+
+
+def application_asgi(
+    app: Application, session: Session, prepare: Callable[[Application], object] = lambda _: None
+) -> OpenedByServer:
+    """The ASGI app of an application, with the checks of ``/readyz``; its lifespan opens and closes it.
+
+    Args:
+        app: Composed; it may be open already.
+        session: For whom a failure at start is told.
+        prepare: Called with the open application before the first request.
+    """
     with needs_extra("server"):
         from prefiq.web import create_asgi
 
-    asgi = create_asgi(app, checks=[Readiness(app)])
-    inner = asgi.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(served: Any) -> AsyncIterator[Any]:
-        try:
-            async with inner(served) as state:
-                yield state
-        finally:
-            app.close()
-
-    asgi.router.lifespan_context = lifespan
-    return asgi
+    return OpenedByServer(app, session, lambda app: create_asgi(app, checks=[Readiness(app)]), prepare)
 
 
 class Readiness:

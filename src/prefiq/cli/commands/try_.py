@@ -56,8 +56,8 @@ def command(session: Session, *, check: bool, port: int | None) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="prefiq-try-") as folder,
         _bound(0 if check and port is None else port) as bound,
-        make(Path(folder) / "try", modules, environ) as app,
     ):
+        app = make(Path(folder) / "try", modules, environ)
         _configure_logs(session, app.settings)
         say(f"made an application with {' and '.join(modules)}")
         with progress(session) as report, _quiet(environ):
@@ -129,7 +129,7 @@ def _serve(session: Session, trial: Trial, bound: socket.socket) -> int:
     bound.listen()  # who follows the printed lines at once waits a moment, and is not refused
     session.answer({"url": url, "tokens": tokens, "modules": sorted(trial.modules)}, show)
     sys.stdout.flush()
-    serve_here(trial.app, bound)
+    serve_here(trial.app, bound, session)
     return 0
 
 
@@ -139,7 +139,7 @@ def _check(session: Session, trial: Trial, bound: socket.socket, started: float)
     from prefiq.cli.trial.story import Story
 
     told = []
-    with serve_beside(trial.app, bound):
+    with serve_beside(trial.app, bound, session):
         host, port = bound.getsockname()[:2]
         anonymous = Client(host, port)
         clients = [

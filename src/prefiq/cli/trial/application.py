@@ -37,7 +37,7 @@ class Trial:
     """A temporary application that is ready to be served.
 
     Args:
-        app: Booted.
+        app: Composed.
         modules: The listed modules.
         projects: How many projects the first tenant has.
     """
@@ -60,7 +60,7 @@ def modules_to_try(installed: Mapping[str, str]) -> list[str]:
 
 
 def make(folder: Path, modules: Sequence[str], environ: Mapping[str, str]) -> Application:
-    """A new application in a folder that does not exist yet, booted.
+    """A new application in a folder that does not exist yet, composed.
 
     Args:
         folder: Where it is made, as by ``prefiq new``.
@@ -72,17 +72,27 @@ def make(folder: Path, modules: Sequence[str], environ: Mapping[str, str]) -> Ap
     from prefiq.settings import load
 
     make_application(folder, apps=modules)
-    return Application.boot(load(folder, environ))
+    return Application.prepare(load(folder, environ))
 
 
 def fill(app: Application, progress: Progress, say: Callable[[str], None]) -> Trial:
-    """Migrate, create the tenants, run the seeds, create the projects.
+    """Open the application; migrate, create the tenants, run the seeds, create the projects; close it.
 
     Args:
         app: As ``make`` made it.
         progress: Whom the seeds tell how far they are.
         say: Told of each step.
     """
+    from prefiq.cli.session import run_in_mode
+
+    def within() -> Trial:
+        with app:
+            return _filled(app, progress, say)
+
+    return run_in_mode(app.settings, within)
+
+
+def _filled(app: Application, progress: Progress, say: Callable[[str], None]) -> Trial:
     from prefiq.cli.database_state import develop, run_seeds
 
     develop(app)

@@ -15,21 +15,22 @@ from prefiq.cli.serving import adopt_server_logs, application_asgi, server_optio
 
 if TYPE_CHECKING:
     from prefiq.application import Application
+    from prefiq.cli.session import Session
 
 __all__ = ["serve_beside", "serve_here"]
 
 SECONDS = 15.0
 
 
-def serve_here(app: Application, bound: socket.socket) -> None:
-    """Serve until a signal comes; the application is closed then."""
+def serve_here(app: Application, bound: socket.socket, session: Session) -> None:
+    """Serve until a signal comes; the application is open meanwhile."""
     import uvicorn
 
     # uvicorn ends in good order and then raises the signal again, which must not skip the clean-up.
     previous = signal.signal(signal.SIGTERM, lambda *_: _end(143))
     try:
         adopt_server_logs()
-        uvicorn.Server(uvicorn.Config(application_asgi(app), **server_options(app.settings))).run(
+        uvicorn.Server(uvicorn.Config(application_asgi(app, session), **server_options(app.settings))).run(
             sockets=[bound]
         )
     except KeyboardInterrupt:
@@ -39,8 +40,8 @@ def serve_here(app: Application, bound: socket.socket) -> None:
 
 
 @contextmanager
-def serve_beside(app: Application, bound: socket.socket) -> Iterator[None]:
-    """Serve in a thread while the body runs.
+def serve_beside(app: Application, bound: socket.socket, session: Session) -> Iterator[None]:
+    """Serve in a thread while the body runs; the application is open meanwhile.
 
     Raises:
         ServerDidNotStart: It gave no answer in time.
@@ -48,7 +49,7 @@ def serve_beside(app: Application, bound: socket.socket) -> Iterator[None]:
     import uvicorn
 
     adopt_server_logs()
-    server = uvicorn.Server(uvicorn.Config(application_asgi(app), **server_options(app.settings)))
+    server = uvicorn.Server(uvicorn.Config(application_asgi(app, session), **server_options(app.settings)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="prefiq-try", daemon=True)
     thread.start()
     deadline = time.monotonic() + SECONDS
