@@ -73,7 +73,7 @@ class PostgresEngine:
     def contains(self, column: Any, value: Any, *, fold: bool) -> Any:
         """``strpos``, which knows no wildcards; lower case as Python has it, not as the database's locale."""
         if fold:
-            column = sa.func.lower(sa.collate(column, FOLDING), type_=sa.Text())
+            column = sa.collate(sa.func.lower(sa.collate(column, FOLDING), type_=sa.Text()), postgres_types.C)
         return sa.func.strpos(column, value, type_=sa.Integer()) > 0
 
     def startswith(self, column: Any, value: Any) -> Any:
