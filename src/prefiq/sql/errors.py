@@ -160,7 +160,9 @@ class ConnectionsExhausted(DatabaseError):
     code: ClassVar[str] = "PFQ407"
     status: ClassVar[int] = 503
     what = "Every connection to the database is in use"
-    fix = "close scopes that are done, or raise DB_POOL_SIZE; a server has a limit of its own (max_connections)"
+    fix = (
+        "close scopes that are done, or raise DB_POOL_SIZE; a server has a limit of its own (max_connections)"
+    )
 
 
 class TransactionLost(DatabaseError):
@@ -369,7 +371,7 @@ class SharedTableProtected(StatementRefused):
         super().__init__(
             "Rows that all tenants share are written by the system only",
             f"table {table}",
-            'write them in a scope of the system: "app.system(reason)"',
+            'write them in a scope of the system: app.scope(as_system="why")',
         )
         self.table = table
 
