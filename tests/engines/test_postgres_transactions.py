@@ -27,7 +27,10 @@ from prefiq.sql import (
     TransactionLost,
 )
 
-pytestmark = pytest.mark.parametrize("engine", ["postgres"], scope="session")
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    return "postgres"
 
 
 class Undo(Exception):
