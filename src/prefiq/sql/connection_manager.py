@@ -204,8 +204,7 @@ class ConnectionManager:
                 continue
             opened: list[sa.Connection] = []
             try:
-                for _ in range(database.pool_size):
-                    opened.append(self.checkout(name)[0])
+                opened.extend(self.checkout(name)[0] for _ in range(database.pool_size))
             finally:
                 for connection in opened:
                     connection.close()
