@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -21,23 +20,21 @@ from prefiq.cli.trial.story import Differs, Story
 pytestmark = pytest.mark.slow
 
 
-def test_check_tells_every_step(process) -> None:
+def test_check_tells_every_step(process, tmp_path: Path) -> None:
     """All steps hold on the modules of this repository, within twenty seconds, and nothing is left behind.
 
     Another application's settings in the environment change nothing.
     """
-    before = set(Path(tempfile.gettempdir()).glob("prefiq-try-*"))
     started = time.monotonic()
-    result = process(
-        "try", "--check", ENV="production", DB_ENGINE="oracle", APPS="nonsense", JWT_SECRET_KEY="x"
-    )
+    foreign = {"ENV": "production", "DB_ENGINE": "oracle", "APPS": "nonsense", "JWT_SECRET_KEY": "x"}
+    result = process("try", "--check", TMPDIR=str(tmp_path), **foreign)
     assert time.monotonic() - started < 20
     assert result.returncode == 0, result.stdout + result.stderr
     lines = result.stdout.splitlines()
     assert [line for line in lines if line.startswith("FAILED")] == []
     assert len([line for line in lines if line.startswith("ok  ")]) == 32
     assert lines[-1].startswith("32 steps as expected, 0 not")
-    assert set(Path(tempfile.gettempdir()).glob("prefiq-try-*")) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_step_that_differs_is_told_and_the_story_goes_on() -> None:

@@ -98,18 +98,13 @@ def _bound(port: int | None) -> socket.socket:
         return listen("127.0.0.1", 0)
 
 
-def _token(trial: Trial, tenant: str, *permissions: str) -> str:
-    from prefiq.web import make_token
-
-    return make_token(trial.app.settings, tenant, "developer", permissions or ("*",), 8 * 3600)
-
-
 def _serve(session: Session, trial: Trial, bound: socket.socket) -> int:
     from prefiq.cli.listening import url_of
     from prefiq.cli.trial.server import serve_here
+    from prefiq.cli.trial.telling import token_for
 
     url = url_of(bound)
-    tokens = {"acme": _token(trial, "acme"), "globex": _token(trial, "globex")}
+    tokens = {"acme": token_for(trial, "acme"), "globex": token_for(trial, "globex")}
     path = "/api/projects/projects" if "projects" in trial.modules else "/api/masters/countries"
 
     def show() -> None:
@@ -134,30 +129,15 @@ def _serve(session: Session, trial: Trial, bound: socket.socket) -> int:
 
 
 def _check(session: Session, trial: Trial, bound: socket.socket, started: float) -> int:
-    from prefiq.cli.trial.client import Client
-    from prefiq.cli.trial.server import serve_beside
-    from prefiq.cli.trial.story import Story
+    from prefiq.cli.trial.telling import tell
 
     told = []
-    with serve_beside(trial.app, bound, session):
-        host, port = bound.getsockname()[:2]
-        anonymous = Client(host, port)
-        clients = [
-            anonymous,
-            anonymous.using(_token(trial, "acme")),
-            anonymous.using(_token(trial, "globex")),
-            anonymous.using(_token(trial, "acme", "*.*.read")),
-        ]
-        try:
-            for step in Story(*clients, modules=trial.modules, demo=trial.projects).run():
-                told.append(step)
-                if not session.json:
-                    click.echo(f"{'FAILED' if step.differs else 'ok    '}  {step.name}")
-                    if step.differs:
-                        click.echo(f"        {step.differs}")
-        finally:
-            for client in clients:
-                client.close()
+    for step in tell(trial, bound, session):
+        told.append(step)
+        if not session.json:
+            click.echo(f"{'FAILED' if step.differs else 'ok    '}  {step.name}")
+            if step.differs:
+                click.echo(f"        {step.differs}")
     failed = sum(bool(step.differs) for step in told)
     seconds = time.monotonic() - started
     data = {
