@@ -10,7 +10,7 @@ from prefiq.settings.databases import DatabaseSettings
 from prefiq.settings.errors import SettingError, UnknownSetting
 from prefiq.settings.settings import Settings
 
-__all__ = ["in_the_clear", "without_effect"]
+__all__ = ["in_the_clear", "is_here", "without_effect"]
 
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mariadb": "MariaDB"}
 
@@ -47,7 +47,7 @@ def in_the_clear(settings: Settings) -> list[SettingError]:
         return []
     warnings: list[SettingError] = []
     for prefix, database in _prefixed(settings):
-        if database.tls in {"disable", "prefer"} and not _is_here(database):
+        if database.tls in {"disable", "prefer"} and not is_here(database):
             problem = f"{database.tls} lets passwords and rows cross the network in the clear"
             source = settings.sources.get(prefix + table.DB_SSL_MODE.name, "")
             accepted = "require, or better verify-full"
@@ -66,7 +66,7 @@ def _prefixed(settings: Settings) -> list[tuple[str, DatabaseSettings]]:
     ]
 
 
-def _is_here(database: DatabaseSettings) -> bool:
+def is_here(database: DatabaseSettings) -> bool:
     """Whether the database is on this machine: a file, a socket, or a loopback address."""
     host = database.host.strip("[]")
     if not host or host.startswith(("/", "@")) or host.lower() == "localhost":

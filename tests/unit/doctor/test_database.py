@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from prefiq.doctor import database
+from prefiq.doctor.database import sqlite
 from prefiq.settings import Settings
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024  as shutil's own
@@ -46,7 +46,7 @@ def ids(findings: Iterator[Any]) -> list[str]:
 
 def test_connection_that_nobody_prepared_is_noticed(plain: Any, manager: Any, tmp_path: Path) -> None:
     """Foreign keys that are off are an error, another journal than WAL is a warning."""
-    found = list(database._sqlite(manager, plain, database_in(tmp_path)))
+    found = list(sqlite.engine_settings(manager, plain, database_in(tmp_path)))
     assert [(f.id, f.level) for f in found] == [("PFQ-D201", "error"), ("PFQ-D202", "warning")]
 
 
@@ -54,13 +54,13 @@ def test_prepared_connection_is_well(plain: Any, manager: Any, tmp_path: Path) -
     """With both as they should be nothing is found."""
     plain.connection.execute("PRAGMA foreign_keys=ON")
     plain.connection.execute("PRAGMA journal_mode=WAL")
-    assert ids(database._sqlite(manager, plain, database_in(tmp_path))) == []
+    assert ids(sqlite.engine_settings(manager, plain, database_in(tmp_path))) == []
 
 
 def test_memory_needs_no_wal(plain: Any, manager: Any, tmp_path: Path) -> None:
     """A database in memory has no journal file."""
     plain.connection.execute("PRAGMA foreign_keys=ON")
-    assert ids(database._sqlite(manager, plain, database_in(tmp_path, DB_NAME=":memory:"))) == []
+    assert ids(sqlite.engine_settings(manager, plain, database_in(tmp_path, DB_NAME=":memory:"))) == []
 
 
 def test_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "some.db").touch(mode=0o600)
     for closed in (tmp_path, tmp_path / "some.db"):
         monkeypatch.setattr(os, "access", lambda path, mode, closed=closed: Path(path) != closed)
-        assert ids(database._files(database_in(tmp_path), production=False)) == ["PFQ-D210"]
+        assert ids(sqlite.files(database_in(tmp_path), production=False)) == ["PFQ-D210"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_file_that_others_read(tmp_path: Path, mode: int, production: bool, foun
     """In production a file that the world can read is a warning."""
     (tmp_path / "some.db").touch()
     (tmp_path / "some.db").chmod(mode)
-    assert ids(database._files(database_in(tmp_path), production=production)) == found
+    assert ids(sqlite.files(database_in(tmp_path), production=production)) == found
 
 
 def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,11 +86,11 @@ def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "some.db").write_bytes(b"x" * 5000)
     (tmp_path / "some.db").chmod(0o600)
     for free, least, found in ((999, 1000, True), (4999, 1000, True), (5000, 1000, False)):
-        monkeypatch.setattr(database, "LEAST_FREE", least)
+        monkeypatch.setattr(sqlite, "LEAST_FREE", least)
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: Usage(0, 0, free))
-        assert ids(database._files(database_in(tmp_path), production=False)) == ["PFQ-D212"] * found
+        assert ids(sqlite.files(database_in(tmp_path), production=False)) == ["PFQ-D212"] * found
 
 
 def test_missing_file_is_left_to_the_connection(tmp_path: Path) -> None:
     """What does not exist has no rights to look at."""
-    assert ids(database._files(database_in(tmp_path), production=True)) == []
+    assert ids(sqlite.files(database_in(tmp_path), production=True)) == []

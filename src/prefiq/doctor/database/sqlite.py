@@ -1,4 +1,4 @@
-"""What ``prefiq doctor database`` looks at: connection, engine settings, integrity, files, disk; it writes nothing."""
+"""SQLite: engine settings, integrity, files, disk."""
 
 from __future__ import annotations
 
@@ -10,51 +10,32 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefiq.doctor.finding import Finding, Further, findings_of, outcome
-from prefiq.errors import PrefiqError
+from prefiq.doctor.finding import Finding
 
 if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import DatabaseSettings
     from prefiq.sql import ConnectionManager
 
-__all__ = ["examine_database"]
+__all__ = ["engine_settings", "files", "inside", "little_room"]
 
 LEAST_FREE = 256 * 1024**2
 """Bytes that should be free beside a database."""
 
 
-def examine_database(app: Application, *further: Further) -> tuple[Finding, ...]:
-    """Look at every database of an application.
-
-    Args:
-        app: Booted.
-        further: Checks of rooms beside this one, migrations for example.
-    """
+def inside(app: Application, database: DatabaseSettings) -> Iterator[Finding]:
+    """What a connection of the application's pool shows."""
     from prefiq.sql import ConnectionManager
 
     manager = app.container.resolve(None, ConnectionManager)
-    findings: list[Finding] = []
-    reached = True
-    for database in app.settings.databases.values():
-        findings += _files(database, production=app.settings.is_production)
-        try:
-            findings += _inside(manager, database)
-        except PrefiqError as error:
-            findings += findings_of(error)
-            reached = False
-    for check in further if reached else ():  # else each would say the same once more
-        findings += outcome(check, app)
-    return tuple(findings)
-
-
-def _inside(manager: ConnectionManager, database: DatabaseSettings) -> Iterator[Finding]:
     with closing(manager.checkout(database.name)[0]) as connection:
-        if database.engine == "sqlite":
-            yield from _sqlite(manager, connection, database)
+        yield from engine_settings(manager, connection, database)
 
 
-def _sqlite(manager: ConnectionManager, connection: Any, database: DatabaseSettings) -> Iterator[Finding]:
+def engine_settings(
+    manager: ConnectionManager, connection: Any, database: DatabaseSettings
+) -> Iterator[Finding]:
+    """Foreign keys, journal, and whether the pages are sound."""
     where = f"database {database.name}"
 
     def ask(pragma: str) -> Any:
@@ -89,7 +70,8 @@ def _sqlite(manager: ConnectionManager, connection: Any, database: DatabaseSetti
         )
 
 
-def _files(database: DatabaseSettings, *, production: bool) -> Iterator[Finding]:
+def files(database: DatabaseSettings, *, production: bool) -> Iterator[Finding]:
+    """Rights on the file, and the room beside it."""
     path = database.path
     if path is None or not path.exists():
         return  # in memory, on a server, or missing, which connecting tells
@@ -109,14 +91,24 @@ def _files(database: DatabaseSettings, *, production: bool) -> Iterator[Finding]
             str(path),
             f"chmod o= {path}, and set UMask=0077 for the service",
         )
-    free = shutil.disk_usage(path.parent).free
-    if free < max(LEAST_FREE, _size(path)):
+    yield from little_room(shutil.disk_usage(path.parent).free, _size(path), str(path.parent))
+
+
+def little_room(free: int, size: int, where: str) -> Iterator[Finding]:
+    """Too little disk beside a database of this size.
+
+    Args:
+        free: Bytes.
+        size: Bytes.
+        where: The folder.
+    """
+    if free < max(LEAST_FREE, size):
         yield Finding(
             "PFQ-D212",
             "warning",
             f"Only {free // 1024**2} MiB are free where the database lies",
-            str(path.parent),
-            "make room: a migration or VACUUM needs as much again as the file takes",
+            where,
+            "make room: a migration or VACUUM needs as much again as the data take",
         )
 
 

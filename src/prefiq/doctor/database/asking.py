@@ -1,0 +1,71 @@
+"""Questions to a server, on a connection as the serving ones are; the driver is the sync one in both modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from prefiq.errors import PrefiqError
+from prefiq.sql import DatabaseError
+from prefiq.sql.dialects import engine_for
+
+if TYPE_CHECKING:
+    from prefiq.settings import DatabaseSettings
+
+__all__ = ["Ask", "asking"]
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+"""Runs one statement in autocommit and returns its rows.
+
+Raises:
+    prefiq.sql.DatabaseError: The server refuses it, or is gone.
+"""
+
+
+@contextmanager
+def asking(database: DatabaseSettings, *, scoped: bool = True) -> Iterator[Ask]:
+    """Connect to a server.
+
+    Args:
+        database: Which, and as whom.
+        scoped: Whether the connection is as those that serve; else as those that migrate, without limits of
+            time.
+
+    Raises:
+        prefiq.sql.DatabaseError: It cannot be reached.
+        prefiq.sql.errors.DriverMissing: The driver is not installed.
+    """
+    kind = engine_for(database.engine, "sync")
+
+    def explained(error: BaseException) -> PrefiqError:
+        fault = kind.explain(getattr(error, "orig", None) or error, database.name)
+        return fault.error or DatabaseError(database.name)
+
+    engine = kind.create(replace(database, mode="sync"), f"doctor-{database.name}", scoped=scoped)
+    try:
+        try:
+            connection = engine.raw_connection()
+        except (sa.exc.DBAPIError, kind.driver_error) as error:
+            raise explained(error) from error
+        driver: Any = connection.driver_connection
+
+        def ask(statement: str) -> list[tuple[Any, ...]]:
+            cursor = driver.cursor()
+            try:
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+            except kind.driver_error as error:
+                raise explained(error) from error
+            finally:
+                cursor.close()
+
+        try:
+            yield ask
+        finally:
+            connection.close()
+    finally:
+        engine.dispose()
