@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests import servers
+from tests.bridged import pytest_runtest_protocol, pytest_sessionfinish
 from tests.servers import ENGINES, MODES, Database
+
+__all__ = ["pytest_runtest_protocol", "pytest_sessionfinish"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""Two applications' worth of stores for the contract suite: in memory, and SQLite in a file."""
+"""The models of the contract suite, and each place to keep them in."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.stores import PLACES, Places, Store
 
-from prefiq.contracts import Bound, Placement, Scope, System, Tenancy
+from prefiq.contracts import Bound, System, Tenancy
 from prefiq.foundation.entity import Child, Entity
 from prefiq.foundation.extension import Extension
-from prefiq.foundation.repository_memory import MemoryStore, RepositoryMemory
-from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.lowcode import Catalog, ModelMeta, Status, children, field, now, ref, transition, unique
-from prefiq.sql import ConnectionManager, DatabaseConfig, Executor, Tables
+from prefiq.sql import Tables
 
 
 class Stage(Status):
@@ -154,25 +153,6 @@ MODELS = (Project, Task, Everything, Note, Country, Box)
 EXTENSIONS = {"more": (BoxMore,), "last": (BoxLast,)}
 
 
-class Tenant:
-    """``ITenantContext`` of a scope."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-
-    @property
-    def tenant(self) -> str:
-        return self.scope.tenant
-
-    @property
-    def placement(self) -> Placement:
-        return Placement()
-
-
-def resolve(scope: Scope, contract: Any) -> Any:
-    raise AssertionError("the stores are built by hand")
-
-
 @pytest.fixture(scope="session")
 def models() -> SimpleNamespace:
     named = (*MODELS, Item, Part, Stage, BoxMore, BoxLast, Colour)
@@ -189,63 +169,37 @@ def tables(catalog: Catalog) -> Tables:
     return Tables(catalog)
 
 
+@pytest.fixture(scope="session")
+def places(catalog: Catalog) -> Iterator[Places]:
+    made = Places(catalog)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[*PLACES, "sqlite-single", "sqlite-memory"])
+def place(request: pytest.FixtureRequest) -> str:
+    """Each place in turn; SQLite's also for an installation with one tenant, and in memory."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def open_scope() -> Iterator[Callable[[Tenancy], Scope]]:
-    """Opens scopes that are closed at the end of the test."""
-    opened: list[Scope] = []
-
-    def open_(tenancy: Tenancy) -> Scope:
-        opened.append(Scope(tenancy, resolve=resolve))
-        return opened[-1]
-
-    yield open_
-    for scope in reversed(opened):
-        scope.close()
-
-
-@pytest.fixture(params=["memory", "sqlite", "sqlite-memory", "single"])
-def stores(
-    request: pytest.FixtureRequest,
-    catalog: Catalog,
-    tables: Tables,
-    tmp_path: Any,
-    open_scope: Callable[[Tenancy], Scope],
-) -> Iterator[Callable[[Tenancy], Callable[[type], Any]]]:
+def stores(place: str, places: Places) -> Iterator[Callable[[Tenancy], Store]]:
     """Tenancy → (model → store), all of one application."""
-    if request.param == "memory":
-        store = MemoryStore(catalog)
-
-        def memory(tenancy: Tenancy) -> Callable[[type], Any]:
-            tenant = Tenant(open_scope(tenancy))
-            return lambda model: (RepositoryMemory.of(model)(tenant, store), store.transactions)
-
-        yield memory
-        return
-    path = None if request.param == "sqlite-memory" else tmp_path / "shop.db"
-    connections = ConnectionManager([DatabaseConfig(path=path)], tables)
-    with connections.schema_connection() as connection:
-        tables.create_all(connection)
-
-    def sqlite(tenancy: Tenancy) -> Callable[[type], Any]:
-        if request.param == "single" and isinstance(tenancy, Bound):
-            tenancy = Bound(tenancy.tenant, Placement("single"))
-        executor = Executor(connections, open_scope(tenancy), tables)
-        return lambda model: (RepositoryQuery.of(model)(executor, tables), executor)
-
-    yield sqlite
-    connections.close()
+    with places(place) as made:
+        yield made.open
 
 
 @pytest.fixture
-def ours(stores: Any) -> Callable[[type], Any]:
-    return stores(Bound("acme"))  # type: ignore[no-any-return]
+def ours(stores: Callable[[Tenancy], Store]) -> Store:
+    return stores(Bound("acme"))
 
 
 @pytest.fixture
-def theirs(stores: Any) -> Callable[[type], Any]:
-    return stores(Bound("globex"))  # type: ignore[no-any-return]
+def theirs(stores: Callable[[Tenancy], Store]) -> Store:
+    return stores(Bound("globex"))
 
 
 @pytest.fixture
-def systems(stores: Any) -> Callable[[type], Any]:
-    return stores(System("test"))  # type: ignore[no-any-return]
+def systems(stores: Callable[[Tenancy], Store]) -> Store:
+    return stores(System("test"))

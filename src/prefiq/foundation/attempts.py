@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from prefiq import bridge
 from prefiq.contracts import Scope
 from prefiq.foundation.mapper import copied
 from prefiq.lowcode import ModelSpec
@@ -72,7 +73,7 @@ def repeatable(method: F) -> F:
                 logger.info("%s is run again after %s: try %d", name, type(error).__name__, number)
             for give in give_back:
                 give()
-            wait(pause)
+            bridge.pause(pause)
 
     return cast("F", run)
 
@@ -97,18 +98,6 @@ def pause_after(error: DatabaseError, number: int, began: float, scope: Scope) -
     if scope.deadline is not None and (scope.deadline - datetime.now(UTC)).total_seconds() <= pause:
         return None
     return pause
-
-
-def wait(seconds: float) -> None:
-    """Let time pass, on an event loop without blocking it."""
-    import asyncio
-
-    from prefiq.bridge import await_, in_bridge
-
-    if in_bridge():
-        await_(asyncio.sleep(seconds))
-    else:
-        time.sleep(seconds)
 
 
 def given_back(spec: ModelSpec, arguments: Iterable[object]) -> list[Callable[[], None]]:
