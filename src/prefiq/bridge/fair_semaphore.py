@@ -31,6 +31,11 @@ class FairSemaphore:
         self._mutex = threading.Lock()
         self._released: deque[None] = deque()
 
+    @property
+    def free(self) -> int:
+        """How many more could hold it now."""
+        return self._free
+
     def acquire(self, timeout: float = math.inf) -> bool:
         """Wait for it.
 

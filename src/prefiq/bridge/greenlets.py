@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_IDLE: Final = 256
-"""Greenlets that a thread keeps for reuse; each holds its stacks, about 20 KiB."""
+"""Greenlets that a thread keeps for reuse; each holds its stacks, some 6 KiB."""
 MOST_REFUSALS: Final = 100
 LIBRARIES: Final = frozenset({"prefiq", "sqlalchemy"})
 

@@ -11,17 +11,19 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
+from prefiq.bridge import pause
 from prefiq.contracts.transactions import Isolation
 from prefiq.sql.dialects.engine import DatabaseLike, Fault, Mode, RawGuard
+from prefiq.sql.dialects.sqlite_connection import SqliteConnection, line_of
 from prefiq.sql.dialects.sqlite_session import SqliteSession
 from prefiq.sql.errors import (
     CorruptDatabase,
@@ -32,7 +34,9 @@ from prefiq.sql.errors import (
     RawSqlRefused,
     ReadOnlyDatabase,
     SchemaMissing,
+    StatementTimeout,
 )
+from prefiq.sql.fair_pool import FairPool
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["SQLITE", "SQLITE_ASYNC", "SqliteEngine"]
@@ -55,11 +59,15 @@ _ERRORS: dict[int, type[DatabaseError]] = {
     sqlite3.SQLITE_FULL: DiskFull,
     sqlite3.SQLITE_CORRUPT: CorruptDatabase,
     sqlite3.SQLITE_NOTADB: CorruptDatabase,
+    sqlite3.SQLITE_INTERRUPT: StatementTimeout,
 }
 _UNKNOWN = re.compile(r"no such (?:table|column): |has no column named ")
 # A function in FROM is denied while it is being set up, which has no code of its own.
 _DENIED = re.compile(r"^(?:not authorized$|vtable constructor failed: )")
 _CONSTRAINED = re.compile(r"^(?:UNIQUE|NOT NULL) constraint failed: (.+)$")
+
+
+C = TypeVar("C", bound=sqlite3.Connection)
 
 
 def _same(value: Any) -> Any:
@@ -164,7 +172,7 @@ class SqliteEngine:
         del isolation
         return ("BEGIN",) if read_only else ("BEGIN IMMEDIATE",)
 
-    def session(self, connection: sqlite3.Connection) -> SqliteSession:
+    def session(self, connection: SqliteConnection) -> SqliteSession:
         """The executor's view of a connection."""
         return SqliteSession(connection)
 
@@ -182,29 +190,29 @@ class SqliteEngine:
 
     def create(self, database: DatabaseLike, key: str, *, scoped: bool) -> sa.Engine:
         """An engine of SQLAlchemy; the file is opened with the first connection."""
-
-        def connect() -> sqlite3.Connection:
-            return _connect(database, key, may_create=not scoped)
-
         if not scoped:
             engine = sa.create_engine(
-                "sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True
+                "sqlite+pysqlite://",
+                creator=lambda: _connect(database, key, may_create=True),
+                poolclass=NullPool,
+                hide_parameters=True,
             )
             # The driver is in autocommit: what begins a transaction is said here.
             sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
             return engine
-        return sa.create_engine(
+        engine = sa.create_engine(
             "sqlite+pysqlite://",
-            creator=connect,
-            poolclass=QueuePool,
+            creator=lambda: _connect_to_serve(database, key),
+            poolclass=FairPool,
             pool_size=database.pool_size,
-            max_overflow=0,
             pool_timeout=database.pool_timeout,
             pool_reset_on_return=None,
             hide_parameters=True,  # errors, and so logs, name no values
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
+        sa.event.listen(engine, "checkin", _end_transaction)
+        return engine
 
     def anchor(self, database: DatabaseLike, key: str) -> sqlite3.Connection | None:
         """A database in memory lives as long as one connection to it."""
@@ -274,21 +282,46 @@ def _named(error: BaseException) -> tuple[str, tuple[str, ...]]:
 
 
 def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.Connection:
-    if database.path is None:
-        uri = f"file:/{quote(key)}?vfs=memdb"
-    else:
-        # Serving never makes a file: an empty database that appears by a typing mistake helps nobody.
-        uri = f"file:{quote(str(database.path))}?mode=rw"
-        if may_create:
-            _make_file(database.path)
-    connection = sqlite3.connect(
-        uri,
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=database.busy_timeout,
-        cached_statements=256,
+    """A connection that SQLite itself lets wait for others, for migrations."""
+    uri = _uri(database, key)
+    if may_create and database.path is not None:
+        _make_file(database.path)
+    made: sqlite3.Connection = sqlite3.connect(uri, timeout=database.busy_timeout, **OPTIONS)
+    return _set_up(made, database)
+
+
+def _connect_to_serve(database: DatabaseLike, key: str) -> SqliteConnection:
+    """A connection for scopes.
+
+    It never makes a file: an empty database that appears by a typing mistake helps nobody.
+    """
+    made: SqliteConnection = sqlite3.connect(
+        _uri(database, key), timeout=0, factory=SqliteConnection, **OPTIONS
     )
+    made.line = line_of(key if database.path is None else os.path.realpath(database.path))
+    made.patience = database.busy_timeout
+    _set_up(made, database)
+    if database.statement_timeout:
+        made.longest = database.statement_timeout
+        made.watch_time()
+    return made
+
+
+OPTIONS: Any = {
+    "uri": True,
+    "isolation_level": None,
+    "check_same_thread": False,
+    "cached_statements": 256,
+}
+
+
+def _uri(database: DatabaseLike, key: str) -> str:
+    if database.path is None:
+        return f"file:/{quote(key)}?vfs=memdb"
+    return f"file:{quote(str(database.path))}?mode=rw"
+
+
+def _set_up(connection: C, database: DatabaseLike) -> C:
     try:
         # One at a time: the first one that fails says what is wrong with the file.
         _use_wal(connection, database.busy_timeout)
@@ -299,6 +332,13 @@ def _connect(database: DatabaseLike, key: str, *, may_create: bool) -> sqlite3.C
         connection.close()
         raise
     return connection
+
+
+def _end_transaction(connection: SqliteConnection | None, _record: object) -> None:
+    """Roll back what a scope left open that nobody closed, when its connection comes back by itself."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
+        connection.settle()
 
 
 def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
@@ -317,7 +357,7 @@ def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
             busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
             if not busy or time.monotonic() >= deadline:
                 raise
-            time.sleep(0.005)
+            pause(0.005)
         else:
             return
 

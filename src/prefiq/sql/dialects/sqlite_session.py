@@ -1,4 +1,10 @@
-"""SQLite's connection as the executor uses it."""
+"""SQLite's connection as the executor uses it, in both modes.
+
+The driver runs on the caller's thread, in async mode on the event loop: a statement takes less time than a
+switch to another thread and back.  While one runs nothing else does, so a read of many rows (a report over a
+large table, a filter without an index) belongs into a process of its own, or on a server engine.  What waits
+for another writer leaves the loop free.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +14,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from prefiq.sql.dialects.sqlite_connection import SqliteConnection, is_busy
 from prefiq.sql.plan import Plan
 
 __all__ = ["SqliteSession"]
 
-STEPS = 10_000
-"""Instructions of SQLite's machine between two looks at the time, about a tenth of a millisecond."""
+BEGIN = "BEGIN IMMEDIATE"
 
 
 class SqliteSession:
@@ -23,30 +29,60 @@ class SqliteSession:
         connection: In driver autocommit.
     """
 
-    __slots__ = ("_connection", "_cursor", "_until", "dead", "timeout", "usual")
+    __slots__ = ("_connection", "_execute", "_many", "dead", "timeout", "usual")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: SqliteConnection) -> None:
+        cursor = connection.plain_cursor()
         self._connection = connection
-        self._cursor = connection.cursor()
-        self._until = math.inf
+        self._execute = cursor.execute
+        self._many = cursor.executemany
         self.dead = False
-        self.timeout = self.usual = math.inf
+        self.timeout = self.usual = connection.longest
 
     def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """See ``Session``."""
-        return self._cursor.execute(sql, params).fetchall()
+        self._connection.ran = 0.0
+        try:
+            return self._execute(sql, params).fetchall()
+        except sqlite3.Error as error:
+            if not is_busy(error):
+                self._connection.settle()
+                raise
+        return self._connection.patiently(None, lambda: self._execute(sql, params).fetchall())
 
     def write(self, sql: str, params: Sequence[Any]) -> int:
         """See ``Session``."""
-        return self._cursor.execute(sql, params).rowcount
+        connection = self._connection
+        connection.ran = 0.0
+        if not connection.in_transaction:
+            return connection.alone(self._execute, sql, params).rowcount
+        try:
+            return self._execute(sql, params).rowcount
+        except sqlite3.Error:
+            connection.settle()
+            raise
 
     def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """See ``Session``."""
-        return self._cursor.executemany(plan.sql, rows).rowcount
+        self._connection.ran = 0.0
+        try:
+            return self._many(plan.sql, rows).rowcount
+        except sqlite3.Error:
+            self._connection.settle()
+            raise
 
     def control(self, sql: str) -> None:
         """See ``Session``."""
-        self._cursor.execute(sql)
+        connection = self._connection
+        connection.ran = 0.0
+        if sql == BEGIN:
+            connection.begin(self._execute)
+            return
+        try:
+            # In memory a commit waits for readers.
+            connection.patiently(None, self._execute, sql)
+        finally:
+            connection.settle()
 
     @property
     def in_transaction(self) -> bool:
@@ -60,19 +96,16 @@ class SqliteSession:
     def limit(self, seconds: float) -> None:
         """See ``Session``; what is over the limit ends with SQLITE_INTERRUPT."""
         self.timeout = seconds
-        if seconds == math.inf:
-            self._connection.set_progress_handler(None, 0)
+        if seconds >= self.usual:
+            self._connection.until = math.inf
         else:
-            self._until = time.monotonic() + seconds
-            self._connection.set_progress_handler(self._is_late, STEPS)
-
-    def _is_late(self) -> int:
-        return time.monotonic() > self._until
+            self._connection.until = time.monotonic() + seconds
+            self._connection.watch_time()
 
     def release(self) -> None:
         """See ``Session``."""
-        if self.timeout != math.inf:
-            self.limit(math.inf)
+        if self.timeout != self.usual:
+            self.limit(self.usual)
 
     def kill(self) -> None:
         """See ``Session``."""
