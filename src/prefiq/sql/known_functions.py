@@ -25,7 +25,7 @@ reverse lpad rpad ascii chr char ord initcap split_part translate overlay starts
 space soundex quote quote_literal quote_nullable hex unhex to_hex to_base64 from_base64 encode decode md5 sha1 sha2
 sha224 sha256 sha384 sha512 crc32 format printf normalize is_normalized
 regexp_replace regexp_substr regexp_instr regexp_like regexp_match regexp_matches regexp_count
-regexp_split_to_array string_to_array array_to_string
+regexp_split_to_array regexp_split_to_table string_to_array string_to_table array_to_string
 """
 _NUMBERS = """
 abs ceil ceiling floor round trunc truncate sign sqrt cbrt power pow exp ln log log2 log10 mod div gcd lcm sin cos tan
@@ -49,10 +49,11 @@ json_search json_compact json_detailed json_loose json_typeof jsonb_typeof jsonb
 jsonb_build_object json_build_array jsonb_build_array jsonb_object json_extract_path json_extract_path_text
 jsonb_extract_path jsonb_extract_path_text jsonb_set jsonb_set_lax jsonb_insert jsonb_path_exists jsonb_path_match
 jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty to_json to_jsonb row_to_json
-array_to_json json_strip_nulls jsonb_strip_nulls json_object_keys jsonb_object_keys
+array_to_json json_strip_nulls jsonb_strip_nulls json_object_keys jsonb_object_keys json_each json_each_text jsonb_each
+jsonb_each_text json_array_elements json_array_elements_text jsonb_array_elements jsonb_array_elements_text
 """
 _ARRAYS = """
-unnest generate_series generate_subscripts array_length array_ndims array_dims array_lower array_upper array_append
+array unnest generate_series generate_subscripts array_length array_ndims array_dims array_lower array_upper array_append
 array_prepend array_cat array_remove array_replace array_position array_positions array_fill cardinality any all some
 """
 _WORDS = """

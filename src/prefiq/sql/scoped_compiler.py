@@ -349,7 +349,7 @@ def _table_functions(compiler: sa_compiler.SQLCompiler | Any) -> frozenset[str]:
 
 
 def _is_lateral_select(from_: Any) -> bool:
-    return isinstance(from_, selectable.Lateral) and isinstance(from_.element, selectable.SelectBase)
+    return isinstance(from_, selectable.Lateral) and isinstance(from_.element, selectable.Subquery)
 
 
 def _refuse_other_tables(statement: Any) -> None:

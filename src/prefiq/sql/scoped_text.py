@@ -32,6 +32,8 @@ def _refuse_text(what: str) -> StatementRefused:
 _LITERALS = frozenset({"*", "'%'"})
 # How the values of an insert are named in ON DUPLICATE KEY UPDATE: SQLAlchemy itself writes it so.
 _INSERTED = re.compile(r"VALUES\((?:`(?:[^`]|``)+`|[A-Za-z_][\w$]*)\)")
+# The extensions of SQLAlchemy's own that hold expressions and numbers only.
+_EXTENSIONS = frozenset({"postgresql_distinct_on", "mysql_dml_limit_clause"})
 _EXTRACTS = frozenset({
     "century", "day", "day_hour", "day_minute", "decade", "dow", "doy", "epoch", "hour", "hour_minute", "isodow",
     "isoyear", "microsecond", "microseconds", "millennium", "millisecond", "milliseconds", "minute", "month", "quarter",
@@ -145,13 +147,18 @@ def refuse_fragments(statement: Any) -> None:
         ("_suffixes", "suffix_with()"),
         ("_hints", "with_hint()"),
         ("_statement_hints", "with_statement_hint()"),
-        ("_post_select_clause", "ext()"),
-        ("_pre_columns_clause", "ext()"),
-        ("_post_criteria_clause", "ext()"),
-        ("_post_body_clause", "ext()"),
     ):
         if getattr(statement, attribute, None):
             raise _refuse_text(name)
+    for attribute in (
+        "_post_select_clause",
+        "_pre_columns_clause",
+        "_post_criteria_clause",
+        "_post_body_clause",
+    ):
+        extension = getattr(statement, attribute, None)
+        if extension is not None and extension.__visit_name__ not in _EXTENSIONS:
+            raise _refuse_text("ext()")
 
 
 def refuse_foreign_renderers(statement: Any) -> None:

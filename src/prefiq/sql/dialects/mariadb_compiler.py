@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,22 @@ class MariadbCompiler(MySQLCompiler):
             return "SIGNED"
         return super().visit_typeclause(typeclause, type_, **kw)
 
+    def visit_join(self, join: Any, asfrom: bool = False, from_linter: Any = None, **kwargs: Any) -> str:
+        """A join connects every table on its left with every one on its right; MySQL's compiler forgets some."""
+        if from_linter:
+            left, right = join.left._from_objects, join.right._from_objects
+            from_linter.edges.update(product([f._de_clone() for f in left], [f._de_clone() for f in right]))
+        return super().visit_join(join, asfrom, from_linter, **kwargs)
+
+    def _render_cte_clause(self, nesting_level: int | None = None, **kwargs: Any) -> str:
+        if (self.isupdate or self.isdelete) and nesting_level in {None, 1}:
+            raise StatementRefused(
+                "MariaDB has no WITH in front of UPDATE and DELETE",
+                "CTE",
+                "keep it in the subquery: cte(…, nesting=True)",
+            )
+        return super()._render_cte_clause(nesting_level, **kwargs)
+
     def visit_lateral(self, lateral_: Any, **kw: Any) -> str:
         """Refuse: MariaDB has none."""
         del lateral_, kw
@@ -41,7 +58,8 @@ class MariadbCompiler(MySQLCompiler):
 
     def visit_values(self, element: Any, *args: Any, **kw: Any) -> Any:
         """Refuse VALUES in FROM: MariaDB cannot name its columns there."""
-        if kw.get("asfrom") and not kw.get("visiting_cte"):
+        cte = kw.get("visiting_cte")
+        if kw.get("asfrom") and (cte is None or cte.element is not element):
             raise StatementRefused(
                 "MariaDB cannot name the columns of VALUES in FROM", "VALUES", "use values(…).cte()"
             )
