@@ -7,7 +7,8 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     DatabaseError                 anything else that the database refused
     ├── DatabaseLocked            another writer did not finish in time
     ├── ReadOnlyDatabase          the file or the connection cannot be written
-    ├── DatabaseMissing           there is no such file, folder or server
+    ├── DatabaseMissing           there is no such file or folder
+    │   └── ServerDatabaseMissing the server has no such database
     ├── SchemaMissing             a table or column that this code expects is not there
     ├── DiskFull                  there is no room left
     ├── CorruptDatabase           the file is damaged, or is no database
@@ -66,6 +67,7 @@ __all__ = [
     "ReadOnlyTransaction",
     "SchemaMissing",
     "SerializationFailure",
+    "ServerDatabaseMissing",
     "SharedTableProtected",
     "StatementRefused",
     "StatementTimeout",
@@ -116,7 +118,10 @@ class ReadOnlyDatabase(DatabaseError):
 
     code: ClassVar[str] = "PFQ402"
     what = "The database cannot be written"
-    fix = "give this process the right to write the file and its folder"
+    fix = (
+        "SQLite: let this process write the file and its folder; "
+        "a server: see that it is no standby, and that the user may write"
+    )
 
 
 class DatabaseMissing(DatabaseError):
@@ -126,6 +131,14 @@ class DatabaseMissing(DatabaseError):
     exit_code: ClassVar[int] = 3
     what = "The database does not exist, or its file cannot be opened"
     fix = 'check DB_NAME; "prefiq run migrate" makes a new database where its folder exists'
+
+
+class ServerDatabaseMissing(DatabaseMissing):
+    """The server has no database of this name; migrations fill a database and do not make it on a server."""
+
+    code: ClassVar[str] = "PFQ443"
+    what = "The server has no database of this name"
+    fix = 'check DB_NAME, or make the database: "prefiq doctor database --setup" prints how'
 
 
 class SchemaMissing(DatabaseError):
@@ -143,7 +156,7 @@ class DiskFull(DatabaseError):
     code: ClassVar[str] = "PFQ405"
     status: ClassVar[int] = 507
     what = "There is no room left for the database"
-    fix = "make room on the disk of the database's file"
+    fix = "make room on the disk where the database lies"
 
 
 class CorruptDatabase(DatabaseError):

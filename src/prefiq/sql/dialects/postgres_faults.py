@@ -17,7 +17,6 @@ from prefiq.sql.errors import (
     CorruptDatabase,
     DatabaseError,
     DatabaseLocked,
-    DatabaseMissing,
     Deadlock,
     Disconnected,
     DiskFull,
@@ -25,6 +24,7 @@ from prefiq.sql.errors import (
     ReadOnlyDatabase,
     SchemaMissing,
     SerializationFailure,
+    ServerDatabaseMissing,
     StatementTimeout,
     StatementTooLarge,
     TransactionFailed,
@@ -43,7 +43,7 @@ _ERRORS: dict[str, type[DatabaseError]] = {
     "25P04": Disconnected,
     "28000": AccessDenied,
     "28P01": AccessDenied,
-    "3D000": DatabaseMissing,
+    "3D000": ServerDatabaseMissing,
     "3F000": SchemaMissing,
     "40001": SerializationFailure,
     "40003": CommitUnknown,
@@ -58,14 +58,14 @@ _ERRORS: dict[str, type[DatabaseError]] = {
     "57P01": Disconnected,
     "57P02": Disconnected,
     "57P03": Disconnected,
-    "57P04": DatabaseMissing,
+    "57P04": ServerDatabaseMissing,
     "57P05": Disconnected,
     "XX001": CorruptDatabase,
     "XX002": CorruptDatabase,
 }
 # A connection that fails has no SQLSTATE; libpq's own texts are English, the server's are in its language.
 _REFUSALS: tuple[tuple[re.Pattern[str], type[DatabaseError]], ...] = (
-    (re.compile(r"FATAL:  database \".*\" does not exist", re.DOTALL), DatabaseMissing),
+    (re.compile(r"FATAL:  database \".*\" does not exist", re.DOTALL), ServerDatabaseMissing),
     (re.compile(r"FATAL:  (sorry, too many clients|remaining connection slots|too many conn)"), ConnectionsExhausted),
     (re.compile(r"FATAL:  the database system is "), Disconnected),
     (re.compile(r"FATAL:  (role \".*\" |password authentication|no pg_hba|pg_hba|permission denied|"
