@@ -137,7 +137,7 @@ class Shop:
         token = make_token(self.app.settings, tenant=tenant, actor="ann", permissions=("*",))
         async with (
             httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(asgi),  # type: ignore[arg-type]
+                transport=httpx2.ASGITransport(asgi),
                 base_url="http://testserver/api/shop",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=60,
@@ -153,7 +153,8 @@ class Shop:
 
     def do(self, work: Callable[[Scope], T], tenant: str = "acme", deadline: datetime | None = None) -> T:
         """Run work in a scope of its own, from outside."""
-        return self.run(self.use, work, tenant, deadline)
+        result: T = self.run(self.use, work, tenant, deadline)
+        return result
 
     def create(self, number: str, tenant: str = "acme") -> Order:
         """Create an order, from outside."""
@@ -195,7 +196,7 @@ def growing(order: Order) -> Callable[[Scope], Order]:
 
 
 @contextmanager
-def open_shop(database: Database, folder: Path, *, fresh: bool = True, **settings: object) -> Iterator[Shop]:
+def open_shop(database: Database, folder: Path, *, fresh: bool = True, **settings: Any) -> Iterator[Shop]:
     """A shop that keeps its data in the database.
 
     Args:
