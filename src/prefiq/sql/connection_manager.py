@@ -137,13 +137,14 @@ class ConnectionManager:
         """The scoped engine, in async mode that of the running loop; only ``Executor`` takes connections from it.
 
         Raises:
-            prefiq.bridge.NoBridge: In async mode, where nothing can wait.
+            prefiq.bridge.NoBridge: In async mode, where no loop runs.
         """
         engines = self._engines
         if self.kind(name).mode == "async":
-            if not in_bridge():
-                raise NoBridge(f"ConnectionManager.engine({name!r})")
-            loop = asyncio.get_running_loop()
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                raise NoBridge(f"ConnectionManager.engine({name!r})") from None
             engines = self._loops.get(loop) or self._loops.setdefault(loop, {})
         engine = engines.get(name)
         if engine is None:
@@ -176,8 +177,11 @@ class ConnectionManager:
 
         Raises:
             prefiq.sql.errors.DatabaseError: None can be opened, or none is free in time.
+            prefiq.bridge.NoBridge: In async mode, where nothing can wait.
         """
         engine = self.engine(name)
+        if self._kinds[name].mode == "async" and not in_bridge():
+            raise NoBridge(f"ConnectionManager.checkout({name!r})")
         with self._errors(name, self._kinds[name]):
             while True:
                 connection = engine.connect()

@@ -21,6 +21,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
 from prefiq.bridge import await_
 from prefiq.sql.dialects import postgres_types
 from prefiq.sql.dialects.engine import DatabaseLike, Mode
+from prefiq.sql.dialects.postgres_waiting import finished
 
 __all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "parameters"]
 
@@ -39,10 +40,27 @@ class PostgresConnection(psycopg.Connection[Any]):
         return super().cursor(**_cursor_options(self, name, options))
 
 
+class _AsyncServerCursor(psycopg.AsyncServerCursor[Any]):
+    """Psycopg's, of which nothing stays on the server when its task is cancelled."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is; it ends with its connection."""
+        return super().closed or self._conn.closed
+
+    async def close(self) -> None:
+        """Close it, which a cancelled task waits for."""
+        await finished(super().close(), self._conn.pgconn.finish)
+
+
 class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
     """The same for async mode."""
 
     statement_timeout: float = math.inf
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.server_cursor_factory = _AsyncServerCursor
 
     def cursor(self, name: str = "", **options: Any) -> Any:
         """A cursor; with a name it stands on the server and its rows are those of now."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import select
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +11,6 @@ import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.generators import execute
-from psycopg.waiting import wait_async
 
 from prefiq.bridge import await_
 from prefiq.sql.dialects import postgres_types
@@ -23,6 +20,7 @@ from prefiq.sql.dialects.postgres_connect import (
     milliseconds,
 )
 from prefiq.sql.dialects.postgres_faults import is_stale_plan
+from prefiq.sql.dialects.postgres_waiting import to_its_end
 from prefiq.sql.plan import Plan
 
 __all__ = ["PostgresAsyncSession", "PostgresSession"]
@@ -31,8 +29,6 @@ COPY_FROM = 200
 """Rows from which on COPY is faster than inserting, whose statements go together as well."""
 MOST_KEPT = 1000
 """Rows that a connection that nobody uses may hold in memory."""
-ENDING = 5.0
-"""Seconds that a cancelled task still waits for its COMMIT or ROLLBACK."""
 
 IDLE = pq.TransactionStatus.IDLE
 INERROR = pq.TransactionStatus.INERROR
@@ -287,7 +283,7 @@ class PostgresAsyncSession(_PostgresSession):
             if sql.startswith(("BEGIN", "SET")):
                 await self._connection.wait(running)
             else:
-                await _to_its_end(running, self._pgconn.socket)
+                await to_its_end(running, self._pgconn.socket)
         except BaseException as error:
             self._look()
             if self.dead and isinstance(error, psycopg.Error):
@@ -324,29 +320,3 @@ def _copy_text(plan: Plan) -> str:
 def _copy_types(plan: Plan) -> list[str]:
     assert plan.into is not None
     return [postgres_types.COPIED_AS[kind] for kind in plan.into.kinds]
-
-
-async def _to_its_end(running: PQGen[None], socket: int) -> None:
-    """Await to the end also if the task is cancelled meanwhile, which then goes on at its next await.
-
-    A transaction that may have been committed, or not, helps nobody.
-    """
-    cancelled = 0
-    until = math.inf
-    try:
-        while True:
-            left = None if until == math.inf else max(0.0, until - time.monotonic())
-            try:
-                await wait_async(running, socket, interval=1.0, timeout=left)
-            except asyncio.CancelledError:
-                cancelled += 1
-                until = min(until, time.monotonic() + ENDING)
-            else:
-                return
-    finally:
-        task = asyncio.current_task() if cancelled else None
-        if task is not None:
-            for _ in range(cancelled):
-                task.uncancel()
-            for _ in range(cancelled):
-                task.cancel()

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.engines.shop import Owner, Shop, Thing, Unit
+from tests.engines.postgres.shop import Owner, Shop, Thing, Unit
 
 from prefiq.contracts import ForeignKeyViolation, UniqueViolation, ValidationFailed
 from prefiq.contracts.transactions import Isolation
@@ -26,11 +26,6 @@ from prefiq.sql import (
     TransactionFailed,
     TransactionLost,
 )
-
-
-@pytest.fixture(scope="session")
-def engine() -> str:
-    return "postgres"
 
 
 class Undo(Exception):

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 from tests import servers
-from tests.engines.shop import Shop, Thing, Unit
+from tests.engines.postgres.shop import Shop, Thing, Unit
 from tests.own_server import OwnServer, own_server
 from tests.servers import Database
 
@@ -30,19 +30,13 @@ from prefiq.sql import (
     ConnectionManager,
     ConnectionsExhausted,
     DatabaseError,
-    DatabaseMissing,
     Disconnected,
     EncryptionFailed,
     Executor,
     ReadOnlyDatabase,
+    ServerDatabaseMissing,
 )
 from prefiq.sql.dialects import engine_for
-
-
-@pytest.fixture(scope="session")
-def engine() -> str:
-    return "postgres"
-
 
 ODD = "a@b:c/d?e=f&g%41 '\"\\ü{}#$;"
 
@@ -131,7 +125,10 @@ def test_connections_that_are_refused(strict_server: OwnServer, strict: Database
         (replace(strict, password="wrong-secret"), AccessDenied),
         (replace(strict, password=""), AccessDenied),
         (replace(strict, user="nobody"), AccessDenied),
-        (replace(strict, user="postgres", password="", host="127.0.0.1", name="nowhere"), DatabaseMissing),
+        (
+            replace(strict, user="postgres", password="", host="127.0.0.1", name="nowhere"),
+            ServerDatabaseMissing,
+        ),
         (replace(strict, port=1), Disconnected),
         (replace(strict, host="no-such-host.invalid"), Disconnected),
         (replace(strict, host=f"{strict_server.folder}/nowhere"), Disconnected),

@@ -1,4 +1,4 @@
-"""A shop on any engine, used alike in both modes: what a test does runs in one scope, through the bridge where needed."""
+"""A shop on PostgreSQL, used alike in both modes: what a test does runs in one scope, through the bridge where needed."""
 
 from __future__ import annotations
 

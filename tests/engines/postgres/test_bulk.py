@@ -9,16 +9,11 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from tests.engines.shop import Owner, Shop, Thing, Unit
-from tests.engines.test_postgres_types import EXTREMES
+from tests.engines.postgres.shop import Owner, Shop, Thing, Unit
+from tests.engines.postgres.test_types import EXTREMES
 
 from prefiq.contracts import ForeignKeyViolation, UniqueViolation
 from prefiq.sql.dialects.postgres_session import COPY_FROM
-
-
-@pytest.fixture(scope="session")
-def engine() -> str:
-    return "postgres"
 
 
 def things(count: int) -> list[Thing]:

@@ -10,16 +10,10 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from tests.engines.shop import Colour, Shop, Thing, Unit
+from tests.engines.postgres.shop import Colour, Shop, Thing, Unit
 
 from prefiq.contracts import All, Any_, Compare, Criteria, Not, Page
 from prefiq.sql.criteria import criteria_expression
-
-
-@pytest.fixture(scope="session")
-def engine() -> str:
-    return "postgres"
-
 
 TEXTS = ["", " ", "a ", "A", "ä", "\u00e5\u0323", "\U0001f600", "%_\\", "'\";--", "\t\r\n", "\x7f", "ß", "İ"]
 EXTREMES: dict[str, list[Any]] = {
