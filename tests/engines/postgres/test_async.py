@@ -29,21 +29,20 @@ def cancelled_at(running: Coroutine[Any, Any, Any], place: int, times: int) -> G
     assert task is not None
     steps = running.__await__()
     count = 0
-    send: Callable[[], Any] = lambda: steps.send(None)  # noqa: E731
+    step: Callable[[Any], Any] = steps.send
+    value: Any = None
     while True:
         try:
-            waits_for = send()
+            waits_for = step(value)
         except StopIteration:
             return count > place
         if place <= count < place + times:
             task.cancel()
         count += 1
         try:
-            value = yield waits_for
+            value, step = (yield waits_for), steps.send
         except BaseException as error:  # noqa: BLE001
-            send = lambda error=error: steps.throw(error)  # noqa: E731
-        else:
-            send = lambda value=value: steps.send(value)  # noqa: E731
+            value, step = error, steps.throw
 
 
 def add_many(unit: Unit, count: int) -> None:
@@ -160,20 +159,21 @@ def test_commit_is_not_cancelled(shop: Shop) -> None:
                 unit.owners.save(Owner(name="kept"))
                 unit.executor.after_commit(lambda: said.append("kept"))
                 unit.executor.on_rollback(lambda: said.append("undone"))
-                task.cancel()
+                tasks[0].cancel()
             try:
                 await_(asyncio.sleep(0))
             finally:
                 said.append("cancelled")
 
+    tasks: list[asyncio.Task[None]] = []
+
     async def main() -> None:
-        nonlocal task
         task = asyncio.create_task(call(use))
+        tasks.append(task)
         with pytest.raises(asyncio.CancelledError):
             await task
         shop.manager.close()
 
-    task: asyncio.Task[None]
     asyncio.run(main())
     assert said == ["kept", "cancelled"]
     assert shop.in_scope(lambda unit: unit.owners.count()) == 1
@@ -224,21 +224,22 @@ def test_commit_that_does_not_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
             try:
                 with unit.executor.tx():
                     unit.owners.save(Owner(name="x"))
-                    asyncio.get_running_loop().call_later(0.01, task.cancel)
+                    asyncio.get_running_loop().call_later(0.01, tasks[0].cancel)
             except BaseException as error:
                 caught.append(error)
                 raise
 
+    tasks: list[asyncio.Task[None]] = []
+
     async def main() -> None:
-        nonlocal task
         task = asyncio.create_task(call(use))
+        tasks.append(task)
         with pytest.raises((asyncio.CancelledError, CommitUnknown)):
             await task
         pool: Any = shop.manager.engine().pool
         assert pool.checkedout() == 0
         shop.manager.close()
 
-    task: asyncio.Task[None]
     asyncio.run(main())
     assert [type(error) for error in caught] == [CommitUnknown]
 

@@ -242,6 +242,7 @@ def test_connection_that_dies_within_a_unit(shop: Shop) -> None:
         for read in reads:
             end_backend(shop, unit.backend)
             read()
+        added = sa.insert(unit.owner).values(id=UUID(int=1), version=1, name="x").returning(unit.owner.c.id)
         writes: list[Any] = [
             lambda: unit.things.save(Thing(code="b")),
             lambda: unit.executor.exec(sa.delete(unit.thing)),
@@ -249,7 +250,6 @@ def test_connection_that_dies_within_a_unit(shop: Shop) -> None:
             lambda: unit.executor.query(sa.select(added.cte("added"))),
         ]
         unit.executor.tx().__exit__(None, None, None)
-        added = sa.insert(unit.owner).values(id=UUID(int=1), version=1, name="x").returning(unit.owner.c.id)
         for write in writes:
             end_backend(shop, unit.backend)
             with pytest.raises(Disconnected):
