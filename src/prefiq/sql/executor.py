@@ -484,13 +484,15 @@ class Executor:
         return result
 
     def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
-        writes = self.rules.check_raw(sql)
+        writes = self.rules.check_raw(sql, self.dialect.name, bound=bool(params))
         if writes and self._read_only:
             raise ReadOnlyTransaction
         assert self._connection is not None
         lift = self.kind.guard(self._connection.connection.driver_connection, self.rules)
         try:
-            return self._connection.exec_driver_sql(sql, params)
+            # Without values a driver does not look for their places: a percent sign is one.
+            options = None if params else {"no_parameters": True}
+            return self._connection.exec_driver_sql(sql, params, execution_options=options)
         finally:
             if lift is not None:
                 lift()

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from prefiq.sql.errors import StatementRefused
-from prefiq.sql.known_functions import KNOWN_FUNCTIONS
+from prefiq.sql.known_functions import known_functions
 from prefiq.sql.types import FieldType
 
 __all__ = ["NoText", "check_type", "refuse_foreign_renderers", "refuse_fragments"]
@@ -99,8 +99,8 @@ class NoText:
 
     def visit_function(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """On a server, refuse functions that may read tables of any tenant, or do anything else."""
-        on_server = self.dialect.name != "sqlite"  # type: ignore[attr-defined]
-        if on_server and (func.name.casefold() not in KNOWN_FUNCTIONS or func.packagenames):
+        known = known_functions(self.dialect.name)  # type: ignore[attr-defined]
+        if known is not None and (func.name.casefold() not in known or func.packagenames):
             raise StatementRefused(
                 "A function that Prefiq does not know may read any table",
                 f"function {'.'.join((*func.packagenames, func.name))}",

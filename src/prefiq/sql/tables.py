@@ -66,6 +66,7 @@ class Tables:
         self.metadata = sa.MetaData()
         self._by_class: dict[type, sa.Table] = {}
         self._scopes: dict[str, TableScope] = {}
+        self._added: dict[str, sa.Table] = {}
         self._specs: dict[str, ModelSpec] = {}
         self._referrers: dict[str, list[tuple[ModelSpec, FieldSpec]]] = {}
         self.plans: dict[Any, Any] = {}
@@ -108,6 +109,7 @@ class Tables:
                 f"the table {table.name} has no {TENANT}", fix=f"add {TENANT}, first in its key"
             )
         self._scopes[_folded(table.name)] = scope
+        self._added[table.name] = table
         return table
 
     def scope_of(self, name: str) -> TableScope | None:
@@ -121,6 +123,13 @@ class Tables:
     def names(self, scope: TableScope) -> frozenset[str]:
         """Names of all tables of a scope, folded to one case."""
         return frozenset(name for name, held in self._scopes.items() if held == scope)
+
+    def columns(self, scope: TableScope) -> tuple[frozenset[str], frozenset[str]]:
+        """Names of all tables of a scope and of their columns, as they were made."""
+        known = {**{table.name: table for table in self}, **self._added}
+        tables = [table for name, table in known.items() if self.scope_of(name) == scope]
+        columns = frozenset(column.name for table in tables for column in table.c)
+        return frozenset(table.name for table in tables), columns
 
     def referrers(self, model: ModelSpec) -> tuple[tuple[ModelSpec, FieldSpec], ...]:
         """Every model (or child) and its field that refers to this one."""

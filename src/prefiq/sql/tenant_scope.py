@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prefiq.contracts import Across, Bound, System, Tenancy, TenantNotBound
+from prefiq.sql import raw_sql
 from prefiq.sql.errors import AcrossNotServed, RawSqlRefused, SharedTableProtected
+from prefiq.sql.known_functions import known_functions
 from prefiq.sql.tables import Tables
 
 __all__ = ["TenantScope"]
@@ -26,7 +28,6 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _QUOTES = {"single": "'", "double": '"', "back": "`"}
-_WRITES = frozenset({"insert", "update", "delete", "replace", "merge"})
 _STEERS = frozenset({
     "begin", "commit", "end", "rollback", "savepoint", "release", "attach", "detach", "pragma", "vacuum", "create",
     "alter", "drop", "reindex", "analyze", "truncate", "grant", "revoke", "set", "reset", "discard", "copy", "call",
@@ -86,8 +87,15 @@ class TenantScope:
             return self.is_single
         return self.is_system and self._tables.scope_of(table) == "shared"
 
-    def check_raw(self, sql: str) -> bool:
+    def check_raw(self, sql: str, dialect: str = "sqlite", *, bound: bool = False) -> bool:
         """Refuse SQL as text that names a tenant's table, changes the schema or steers the transaction.
+
+        On a server nothing behind it sees through views and functions: there every word must be known.
+
+        Args:
+            sql: The text.
+            dialect: The engine as SQLAlchemy calls it.
+            bound: Whether values are bound to it.
 
         Returns:
             Whether it writes.
@@ -95,6 +103,8 @@ class TenantScope:
         Raises:
             RawSqlRefused: For each of these, and for text that cannot be read to its end.
         """
+        if dialect != "sqlite":
+            return self._check_for_server(sql, dialect, bound=bound)
         first = ""
         names: set[str] = set()
         words: set[str] = set()
@@ -109,7 +119,23 @@ class TenantScope:
                 "SQL given as text",
                 "use tx() for transactions, and migrations for the schema",
             )
-        writes = first in _WRITES or (first == "with" and bool(words & _WRITES))
+        writes = first in raw_sql.WRITES or (first == "with" and bool(words & raw_sql.WRITES))
+        self._check_tables(names, writes=writes)
+        return writes
+
+    def _check_for_server(self, sql: str, dialect: str, *, bound: bool) -> bool:
+        if self.is_single:
+            return raw_sql.check(sql, None, bound=bound)
+        found = {token.text for token in raw_sql.tokens(sql, bound=bound) if token.kind in {"name", "quoted"}}
+        self._check_tables(found, writes=False)  # its answer is the plainest
+        tables, columns = self._tables.columns("shared")
+        functions = known_functions(dialect) or frozenset()
+        names = raw_sql.Names(tables, columns, functions, are_exact=dialect == "mariadb")
+        writes = raw_sql.check(sql, names, bound=bound)
+        self._check_tables(found, writes=writes)
+        return writes
+
+    def _check_tables(self, names: Iterable[str], *, writes: bool) -> None:
         for name in names:
             scope = self._tables.scope_of(name)
             if scope == "tenant" and not self.is_single:
@@ -120,7 +146,6 @@ class TenantScope:
                 )
             if scope == "shared" and writes:
                 self.require_shared_write(name)
-        return writes
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:

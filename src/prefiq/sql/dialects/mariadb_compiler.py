@@ -42,14 +42,14 @@ class MariadbCompiler(MySQLCompiler):
             from_linter.edges.update(product([f._de_clone() for f in left], [f._de_clone() for f in right]))
         return super().visit_join(join, asfrom, from_linter, **kwargs)
 
-    def _render_cte_clause(self, nesting_level: int | None = None, **kwargs: Any) -> str:
+    def _render_cte_clause(self, nesting_level: Any = None, include_following_stack: Any = False) -> Any:
         if (self.isupdate or self.isdelete) and nesting_level in {None, 1}:
             raise StatementRefused(
                 "MariaDB has no WITH in front of UPDATE and DELETE",
                 "CTE",
                 "keep it in the subquery: cte(…, nesting=True)",
             )
-        return super()._render_cte_clause(nesting_level, **kwargs)
+        return super()._render_cte_clause(nesting_level, include_following_stack)  # type: ignore[no-untyped-call]
 
     def visit_lateral(self, lateral_: Any, **kw: Any) -> str:
         """Refuse: MariaDB has none."""
