@@ -58,7 +58,8 @@ def roles(settings: Settings) -> Roles:
 
 def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManager]:
     """The engines, one per named database; disposed of at the end."""
-    manager = ConnectionManager(settings.databases.values(), tables)
+    migrating = settings.database_roles.get("migrate")
+    manager = ConnectionManager(settings.databases.values(), tables, migrating)
     manager.watch = watch_for(settings.databases.values(), settings.slow_query)
     try:
         yield manager

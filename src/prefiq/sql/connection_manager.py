@@ -89,14 +89,18 @@ class ConnectionManager:
     Args:
         databases: Each with a name of its own.
         tables: Which tables belong to tenants.
+        migrating: The default database as the user reaches it who migrates; None where that is the serving one.
 
     Raises:
         prefiq.sql.errors.EngineNotServed: There is no such engine.
         prefiq.sql.errors.DriverMissing: An engine's driver is not installed.
     """
 
-    def __init__(self, databases: Iterable[DatabaseLike], tables: Tables) -> None:
+    def __init__(
+        self, databases: Iterable[DatabaseLike], tables: Tables, migrating: DatabaseLike | None = None
+    ) -> None:
         self.tables = tables
+        self._migrating = migrating
         self._lock = threading.Lock()
         self._databases: dict[str, DatabaseLike] = {database.name: database for database in databases}
         self._kinds = {
@@ -217,6 +221,7 @@ class ConnectionManager:
     def schema_connection(self, name: str = "default") -> Iterator[sa.Connection]:
         """A connection for migrations: no tenant is written into its statements, and it may change the schema.
 
+        The default database is reached as ``MIGRATE_DB_USER``, where that is set.
         Its first statement begins a transaction, which is committed at the end, and rolled back by an exception.
         The driver is the sync one in both modes: this needs no loop, and holds up the one that runs.
         SQLite makes the file where it does not exist, and excludes other writers.
@@ -227,12 +232,14 @@ class ConnectionManager:
         database = self.database(name)
         with self._lock:
             self._anchor(name)
+        if self._migrating is not None and name == "default":
+            database = self._migrating
         kind = engine_for(database.engine, "sync")
         engine = kind.create(database, self._keys[name], scoped=False)
-        with self._errors(name, kind):
+        with self._errors(database.name, kind):
             connection = engine.connect()
         try:
-            with self._errors(name, kind):
+            with self._errors(database.name, kind):
                 yield connection
                 if connection.in_transaction():
                     connection.commit()

@@ -40,6 +40,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from prefiq.errors import PrefiqError
@@ -98,6 +99,8 @@ class DatabaseError(PrefiqError):
         self.database = database
         self.reason = reason
         self.where = f"database {database}, {reason}" if reason else f"database {database}"
+        if database != "default":  # the settings of a named database, or of a role, have its name before them
+            self.fix = re.sub(r"\bDB_", f"{database.upper()}_DB_", self.fix)
 
 
 class DatabaseLocked(DatabaseError):
