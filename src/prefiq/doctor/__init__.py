@@ -5,16 +5,19 @@ Imports everything below ``application``.  A module's own checks take the prepar
 """
 
 from prefiq.doctor.boot import BootDiagnosis, examine_boot
-from prefiq.doctor.database import examine_database
+from prefiq.doctor.database import Done, apply_setup, examine_database, setup_scripts
 from prefiq.doctor.finding import Finding, exit_code_of, findings_of
 from prefiq.doctor.sanity import read_each_model
 
 __all__ = [
     "BootDiagnosis",
+    "Done",
     "Finding",
+    "apply_setup",
     "examine_boot",
     "examine_database",
     "exit_code_of",
     "findings_of",
     "read_each_model",
+    "setup_scripts",
 ]

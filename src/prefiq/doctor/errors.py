@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["ModuleUnreadable", "NoRelease", "VersionTooLow"]
+__all__ = ["ModuleUnreadable", "NoRelease", "SetupRefused", "SetupStopped", "VersionTooLow"]
 
 
 class ModuleUnreadable(PrefiqError):
@@ -67,3 +67,42 @@ class VersionTooLow(PrefiqError):
         self.what = f"The version {version} of {package} is too low for what changed ({part})"
         self.where = "pyproject.toml, version"
         self.fix = f"make it {needed} or higher"
+
+
+class SetupRefused(PrefiqError):
+    """Databases and users cannot be set up with these settings; nothing was done.
+
+    Args:
+        what: What stands in the way, one sentence.
+        where: The settings.
+        fix: What to set.
+    """
+
+    code: ClassVar[str] = "PFQ828"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, what: str, where: str, fix: str) -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+
+class SetupStopped(PrefiqError):
+    """A step of the setup failed; what came before it is done, and the whole can be run again.
+
+    Args:
+        step: What was to be done.
+        database: What the application calls the database.
+        reason: What the server answered, in Prefiq's words.
+    """
+
+    code: ClassVar[str] = "PFQ829"
+    exit_code: ClassVar[int] = 5
+
+    def __init__(self, step: str, database: str, reason: str) -> None:
+        self.step = step
+        self.database = database
+        self.reason = reason
+        self.what = f"A step of the setup failed: {step}"
+        self.where = f"database {database}: {reason}"
+        self.fix = "see that ADMIN_DB_USER may make users and databases, then run it again"

@@ -18,12 +18,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "asking"]
 
-Ask = Callable[[str], list[tuple[Any, ...]]]
-"""Runs one statement in autocommit and returns its rows.
+Explain = Callable[[BaseException], PrefiqError]
 
-Raises:
-    prefiq.sql.DatabaseError: The server refuses it, or is gone.
-"""
+
+class Ask:
+    """Runs one statement in autocommit and returns its rows: ``ask("SELECT 1")``.
+
+    Args:
+        driver: The driver's connection.
+        driver_error: Root of its errors.
+        explained: Ours for one of them.
+    """
+
+    def __init__(self, driver: Any, driver_error: type[Exception], explained: Explain) -> None:
+        self.driver = driver
+        self._driver_error = driver_error
+        self._explained = explained
+
+    def __call__(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows; none where the statement gives none.
+
+        Raises:
+            prefiq.sql.DatabaseError: The server refuses it, or is gone.
+        """
+        cursor = self.driver.cursor()
+        try:
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+        except self._driver_error as error:
+            raise self._explained(error) from error
+        finally:
+            cursor.close()
 
 
 @contextmanager
@@ -51,20 +76,8 @@ def asking(database: DatabaseSettings, *, scoped: bool = True) -> Iterator[Ask]:
             connection = engine.raw_connection()
         except (sa.exc.DBAPIError, kind.driver_error) as error:
             raise explained(error) from error
-        driver: Any = connection.driver_connection
-
-        def ask(statement: str) -> list[tuple[Any, ...]]:
-            cursor = driver.cursor()
-            try:
-                cursor.execute(statement)
-                return list(cursor.fetchall()) if cursor.description else []
-            except kind.driver_error as error:
-                raise explained(error) from error
-            finally:
-                cursor.close()
-
         try:
-            yield ask
+            yield Ask(connection.driver_connection, kind.driver_error, explained)
         finally:
             connection.close()
     finally:
