@@ -138,7 +138,9 @@ class SqliteConnection(sqlite3.Connection):
     def _is_late(self) -> int:
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
-        if passed < BREAK:
+        if not self.ran:  # the first look at this statement
+            self.ran = math.ulp(0.0)
+        elif passed < BREAK:
             self.ran += passed
         return now > self.until or self.ran > self.longest
 
