@@ -106,6 +106,7 @@ class SqliteSession:
         """See ``Session``."""
         if self.timeout != self.usual:
             self.limit(self.usual)
+        self._connection.settle()
 
     def kill(self) -> None:
         """See ``Session``."""
