@@ -168,6 +168,7 @@ def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
     options = {
         "TimeZone": "UTC",
         "DateStyle": "ISO",
+        "extra_float_digits": 1,  # 0 would round what is stored exactly
         "statement_timeout": milliseconds(statement),
         "lock_timeout": milliseconds(lock),
         "default_transaction_isolation": "read\\ committed",
