@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prefiq.contracts import IClock, IDomain, ITransactions, Page, Scope, where
+from prefiq.contracts import (
+    ConcurrencyError,
+    IClock,
+    IDomain,
+    ITransactions,
+    Page,
+    Scope,
+    UniqueViolation,
+    where,
+)
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.seeds import NoProgress, Progress, Seed, SeedRecord
 from prefiq.migrations.errors import BadSeed, SeedFailed
@@ -115,19 +124,37 @@ def pending_seeds(app: Seeding, tenants: Iterable[str]) -> list[Seeded]:
 def _run(app: Seeding, todo: Seeded, progress: Progress) -> bool:
     seed = todo.seed
     reason = f"seed {todo.module}.{seed.name} {seed.version}"
-    with app.scope(todo.tenant, as_system=reason) as scope, scope[ITransactions].tx():
-        records = scope[IDomain[SeedRecord]]
-        page = Page(limit=1)
-        found = records.list(page, where(module=todo.module, name=seed.name)).items
-        if found and found[0].seed_version >= seed.version:
-            return False  # another process was faster
-        seed.run(scope, progress)
-        now = scope[IClock].now()
-        if found:
-            found[0].seed_version, found[0].at = seed.version, now
-            records.update(found[0])
-        else:
-            records.save(SeedRecord(module=todo.module, name=seed.name, seed_version=seed.version, at=now))
+    claimed = False
+    try:
+        with app.scope(todo.tenant, as_system=reason) as scope, scope[ITransactions].tx():
+            claimed = _claim(scope, todo)
+            if claimed:
+                seed.run(scope, progress)
+    except (UniqueViolation, ConcurrencyError):
+        if claimed:
+            raise  # the seed's own
+    return claimed
+
+
+def _claim(scope: Scope, todo: Seeded) -> bool:
+    """Write the record of a seed that is about to run; false where another process was faster.
+
+    The record comes first: whoever wants to write the same one waits for the end of this transaction, and then
+    finds it there.
+
+    Raises:
+        prefiq.contracts.UniqueViolation: The same, found by the database.
+        prefiq.contracts.ConcurrencyError: The same, where an earlier version had run.
+    """
+    records, seed, now = scope[IDomain[SeedRecord]], todo.seed, scope[IClock].now()
+    found = records.list(Page(limit=1), where(module=todo.module, name=seed.name)).items
+    if not found:
+        records.save(SeedRecord(module=todo.module, name=seed.name, seed_version=seed.version, at=now))
+        return True
+    if found[0].seed_version >= seed.version:
+        return False
+    found[0].seed_version, found[0].at = seed.version, now
+    records.update(found[0])
     return True
 
 
