@@ -114,6 +114,8 @@ def read_database(
     path = None if is_server else _sqlite_path(scoped, database, folder, is_production=is_production)
     times = _times(scoped, request_timeout, role=role)
     host, port = scoped.read_optional(table.DB_HOST), scoped.read_optional(table.DB_PORT)
+    # A password is a user's: a role with a user of its own does not try the serving one's.
+    owner = reader.prefixed(prefix, fallback=role and not scoped.is_given(table.DB_USER))
     return DatabaseSettings(
         name=name,
         engine=engine,
@@ -123,7 +125,7 @@ def read_database(
         host=(host or "localhost") if is_server else "",
         port=(port or _PORTS[engine]) if is_server else 0,
         user=scoped.read_optional(table.DB_USER) or "",
-        password=scoped.read_optional(table.DB_PASS),
+        password=owner.read_optional(table.DB_PASS),
         pool_size=scoped.read(table.DB_POOL_SIZE),
         pool_warmup=scoped.read(table.DB_POOL_WARMUP),
         **times,

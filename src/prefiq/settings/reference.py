@@ -46,7 +46,7 @@ Engines may differ from database to database; `DB_MODE` is one for all.
 `DB_NAME` has no default for a further database, nor for a server.
 
 {roles} before `_DB_` are no databases but roles on the default one: `MIGRATE_DB_*` alters tables, `ACROSS_DB_*` reads across tenants, `ADMIN_DB_*` creates databases and roles.
-A field that a role does not give comes from `DB_*`.
+A field that a role does not give comes from `DB_*`, the password only together with the user.
 
 The times around a request are ordered: `REQUEST_TIMEOUT` ≥ `DB_STATEMENT_TIMEOUT` ≥ `DB_POOL_TIMEOUT`.
 A default gives way to a smaller one around it; a value that is given and does not fit is an error.

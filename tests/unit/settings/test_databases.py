@@ -184,11 +184,18 @@ def test_one_application_has_one_mode(wrong):
 @pytest.mark.parametrize("role", ["MIGRATE", "ACROSS", "ADMIN"])
 def test_a_role_on_a_server_takes_what_it_does_not_say(load_from, role):
     """Host, name and timeouts are the default's; an engine of its own it cannot have."""
-    settings = load_from({**SERVER, "DB_HOST": "db", "DB_PASS": "secret-1", f"{role}_DB_USER": "owner"})
+    settings = load_from({**SERVER, "DB_HOST": "db", f"{role}_DB_USER": "owner"})
     reached = settings.database_roles[role.lower()]
     assert (reached.user, reached.host, reached.database) == ("owner", "db", "app")
-    assert reached.password.reveal() == "secret-1"
     assert reached.statement_timeout == settings.database.statement_timeout
+
+
+@pytest.mark.parametrize(("variable", "password"), [("USER", None), ("HOST", "secret-1")])
+def test_a_password_is_its_users(load_from, variable, password):
+    """The serving user's goes to nobody else: an administrator without one is told apart from a wrong one."""
+    settings = load_from({**SERVER, "DB_PASS": "secret-1", f"ADMIN_DB_{variable}": "other"})
+    reached = settings.database_roles["admin"].password
+    assert (reached.reveal() if reached else None) == password
 
 
 def test_a_role_has_the_engine_of_its_database(wrong):
