@@ -157,4 +157,5 @@ def _stopping(step: str, database: str) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        raise SetupStopped(step, database, f"{error.what} ({error.where})") from error
+        answer = f"{error.what}, {error.reason}" if error.reason else error.what
+        raise SetupStopped(step, database, answer) from error

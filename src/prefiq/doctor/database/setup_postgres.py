@@ -73,6 +73,8 @@ def steps(users: Users) -> list[Step]:
     everybody = ", ".join(identifier(user.name) for user in users.all)
     found.append(Step(what, f"REVOKE TEMPORARY ON DATABASE {named} FROM PUBLIC"))
     found.append(Step(what, f"GRANT CONNECT ON DATABASE {named} TO {everybody}"))
+    # "doctor database" compares with what a migration would make, in temporary tables.
+    found.append(Step(what, f"GRANT TEMPORARY ON DATABASE {named} TO {migrating}"))
     if users.apart:
         found.append(
             _generate(
