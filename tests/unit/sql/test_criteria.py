@@ -12,14 +12,18 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import servers
+from tests.servers import ENGINES
 
 from prefiq.contracts import All, Any_, Bound, Compare, Criteria, Not, Page, Scope, where
 from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
 from prefiq.foundation.entity import Entity
 from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.lowcode import Catalog, field
-from prefiq.sql import ConnectionManager, CriteriaError, DatabaseConfig, Executor, Tables, criteria_expression
+from prefiq.sql import ConnectionManager, CriteriaError, Executor, Tables, criteria_expression
 from prefiq.sql.criteria_values import sort_keys
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES, scope="session")
 
 
 class Colour(StrEnum):
@@ -113,14 +117,15 @@ sorts = st.lists(
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[RepositoryQuery[Thing]]:
+def store(engine: str) -> Iterator[RepositoryQuery[Thing]]:
     tables = Tables(CATALOG)
-    manager = ConnectionManager([DatabaseConfig()], tables)
-    with manager.schema_connection() as connection:
-        tables.create_all(connection)
-    with Scope(Bound("acme"), resolve=lambda *_: None) as scope:
-        yield RepositoryQuery.of(Thing)(Executor(manager, scope, tables), tables)
-    manager.close()
+    with servers.database(engine) as database:
+        manager = ConnectionManager([database.config()], tables)
+        with manager.schema_connection() as connection:
+            tables.create_all(connection)
+        with Scope(Bound("acme"), resolve=lambda *_: None) as scope:
+            yield RepositoryQuery.of(Thing)(Executor(manager, scope, tables), tables)
+        manager.close()
 
 
 class Undo(Exception):
