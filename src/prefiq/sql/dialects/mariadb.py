@@ -17,12 +17,16 @@ from prefiq.sql.dialects import mariadb_faults
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, Fault, Mode, RawGuard
 from prefiq.sql.dialects.mariadb_compiler import MariadbCompiler
 from prefiq.sql.dialects.mariadb_session import MariadbConnection, MariadbSession, connect
-from prefiq.sql.dialects.mariadb_types import codec_of, storage_of
+from prefiq.sql.dialects.mariadb_types import COLLATION, codec_of, storage_of
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import DriverMissing
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["MARIADB", "MariadbEngine", "asynchronous"]
+
+
+FOLDING = "utf8mb4_unicode_520_nopad_ci"
+"""Only for LOWER: the binary collation has the small letters of an older Unicode."""
 
 
 class MariadbEngine:
@@ -104,15 +108,23 @@ class MariadbEngine:
         del connection, allows
 
     def contains(self, column: Any, value: Any, *, fold: bool) -> Any:
-        """``instr``, which knows no wildcards and follows the column's collation."""
+        """``instr``, which knows no wildcards and follows the collation.
+
+        Small letters are those of Unicode 5.2, and a Greek sigma at a word's end is one like any other.
+        """
         if fold:
-            column = sa.func.lower(column, type_=sa.Text())
+            # Its small letter is two code points, which LOWER never makes of one.
+            column = sa.func.replace(
+                column, "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i\u0307", type_=sa.Text()
+            )
+            column = sa.collate(sa.func.lower(sa.collate(column, FOLDING), type_=sa.Text()), COLLATION)
         return sa.func.instr(column, value, type_=sa.Integer()) > 0
 
     def startswith(self, column: Any, value: Any) -> Any:
-        """The head of the text equals the value."""
-        head = sa.func.left(column, sa.func.char_length(value), type_=sa.Text())
-        return head == value
+        """LIKE with the value's own wildcards taken away: an index serves it."""
+        for sign in ("|", "%", "_"):
+            value = sa.func.replace(value, sign, "|" + sign, type_=sa.Text())
+        return column.like(sa.func.concat(value, "%", type_=sa.Text()), escape="|")
 
     def order(self, column: Any, *, descending: bool) -> Any:
         """NULL is MariaDB's smallest value already."""
