@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefiq.application.extending import ExtendsNothing, extend_bindings, sorted_extensions
+from prefiq.bridge import await_
 from prefiq.container import Binder, Binding, Container, compose
 from prefiq.container.errors import DecoratesNothing, MissingBinding, UnknownReplacement
 from prefiq.contracts import IDomain, IDomainService
@@ -93,11 +94,12 @@ def compose_application(
     if services or policies:
         bindings = extend_bindings(bindings, services, policies, catalog, faults)
     slow = SLOW_HOOK if settings.env == "development" else 0.0
+    wait = await_ if settings.database.mode == "async" else None
 
     def hooks(linked: Container, found: list[PrefiqError]) -> None:
         classes = [spec.cls for spec in catalog]
-        pipelines.hooks = host.model_hooks(classes, linked, faults=found, slow=slow)
-        subscriptions.add(host.subscribers(linked, faults=found, slow=slow))
+        pipelines.hooks = host.model_hooks(classes, linked, wait=wait, faults=found, slow=slow)
+        subscriptions.add(host.subscribers(linked, wait=wait, faults=found, slow=slow))
         found.extend(host.unknown_disabled(_validator_names(catalog)))
         found[:] = _causes(found, incomplete=incomplete)
 

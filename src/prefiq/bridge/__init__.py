@@ -5,6 +5,27 @@ runs one so that everything in it that waits leaves the loop free; ``await_(…)
 """
 
 from prefiq.bridge.fair_semaphore import FairSemaphore
-from prefiq.bridge.greenlets import NoBridge, await_, call, in_bridge, iterate, pause, run, suspended
+from prefiq.bridge.greenlets import (
+    NoBridge,
+    await_,
+    call,
+    in_bridge,
+    is_ending,
+    iterate,
+    pause,
+    run,
+    suspended,
+)
 
-__all__ = ["FairSemaphore", "NoBridge", "await_", "call", "in_bridge", "iterate", "pause", "run", "suspended"]
+__all__ = [
+    "FairSemaphore",
+    "NoBridge",
+    "await_",
+    "call",
+    "in_bridge",
+    "is_ending",
+    "iterate",
+    "pause",
+    "run",
+    "suspended",
+]

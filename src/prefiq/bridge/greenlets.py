@@ -23,7 +23,7 @@ from greenlet import error as GreenletError  # noqa: N812  the library's word is
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["NoBridge", "await_", "call", "in_bridge", "iterate", "pause", "run", "suspended"]
+__all__ = ["NoBridge", "await_", "call", "in_bridge", "is_ending", "iterate", "pause", "run", "suspended"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -247,6 +247,17 @@ async def iterate(values: Iterable[T], /) -> AsyncGenerator[T]:
         close = getattr(iterator, "close", None)
         if close is not None:
             await call(close)
+
+
+def is_ending(error: BaseException) -> bool:
+    """Whether an error is none of the code that it passes: the task is cancelled, or the process interrupted.
+
+    What collects the errors of others lets it through.
+    """
+    asyncio = sys.modules.get("asyncio")  # else nobody can have cancelled anything
+    cancelled = asyncio is not None and isinstance(error, asyncio.CancelledError)
+    closed = isinstance(error, GeneratorExit) and in_bridge()
+    return cancelled or closed or isinstance(error, KeyboardInterrupt)
 
 
 def suspended() -> list[str]:

@@ -13,12 +13,16 @@ wrapper (``around_*``) is a generator function: it yields once, for everything t
     def told(project: Project, mailer: IMailer) -> Iterator[None]:
         with mailer.batch():
             yield
+
+With ``DB_MODE=async`` a hook may be ``async def``, and a wrapper an async generator function: it runs where the
+others do, between the same two steps of the same transaction, and only its waiting leaves the loop free.  With
+``DB_MODE=sync`` it is a fault when the application is composed; a plain ``def`` serves in both.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
@@ -35,9 +39,8 @@ M = TypeVar("M")
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorator: TypeAlias = Callable[[Callable[Concatenate[M, P], R]], Callable[Concatenate[M, P], R]]
-Wrapper: TypeAlias = Callable[
-    [Callable[Concatenate[M, P], Iterator[None]]], Callable[Concatenate[M, P], Iterator[None]]
-]
+Yields = TypeVar("Yields", bound=Iterator[None] | AsyncIterator[None])
+Wrapper: TypeAlias = Callable[[Callable[Concatenate[M, P], Yields]], Callable[Concatenate[M, P], Yields]]
 Place = Literal["", "first", "last"]
 
 logger = logging.getLogger("prefiq.hooks")
@@ -119,17 +122,17 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
         return _marker(HookMark("after_delete", model, place=place))
 
     @staticmethod
-    def around_create(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
+    def around_create(model: type[M], *, place: Place = "") -> Wrapper[M, P, Yields]:
         """Around everything from the hooks before a new entity's validation to its events."""
         return _marker(HookMark("around_create", model, place=place))
 
     @staticmethod
-    def around_update(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
+    def around_update(model: type[M], *, place: Place = "") -> Wrapper[M, P, Yields]:
         """Around everything from the hooks before a change's validation to its events."""
         return _marker(HookMark("around_update", model, place=place))
 
     @staticmethod
-    def around_delete(model: type[M], *, place: Place = "") -> Wrapper[M, P]:
+    def around_delete(model: type[M], *, place: Place = "") -> Wrapper[M, P, Yields]:
         """Around everything from the hooks before an entity is deleted to its events."""
         return _marker(HookMark("around_delete", model, place=place))
 
@@ -146,7 +149,7 @@ class on:  # noqa: N801  read as a word: @on.before_create(Project)
     @staticmethod
     def around(
         action: Declared, *, place: Place = ""
-    ) -> Callable[[Callable[P, Iterator[None]]], Callable[P, Iterator[None]]]:
+    ) -> Callable[[Callable[P, Yields]], Callable[P, Yields]]:
         """Around an action with all its hooks, its outcome's update included: ``@on.around(Project.close)``."""
         return _marker(_action_mark("around", action, place))
 
@@ -231,7 +234,7 @@ def compile_hook(
         source: ``file:line`` of the function.
         injected: Contract by parameter name; None stands for the value None.
         given: Which of ``before`` and ``arguments`` it takes.
-        wait: What runs the coroutine of an ``async def`` hook to its end; None for a plain function.
+        wait: What runs the coroutines of an ``async def`` hook or wrapper to their end; None for a plain one.
         slow: Seconds after which a run is logged; 0 logs none and costs nothing.  A wrapper is not measured.
     """
     contracts = tuple((injected or {}).items())
@@ -250,7 +253,7 @@ def compile_hook(
 
     plain: HookCall = call if contracts or given else bare
     if wait is not None:
-        plain = _awaited(plain, wait)
+        plain = _driven(plain, wait) if mark.wraps else _awaited(plain, wait)
     if slow > 0 and not mark.wraps:
         plain = _watched(plain, f"{name} ({mark.event} {mark.model.__name__})", slow)
     return CompiledHook(name, mark, source, plain)
@@ -261,6 +264,32 @@ def _awaited(plain: HookCall, wait: Callable[[Any], object]) -> HookCall:
         return wait(plain(scope, entity, before, arguments))
 
     return awaited
+
+
+def _driven(plain: Callable[..., Any], wait: Callable[[Any], Any]) -> HookCall:
+    """A wrapper that is an async generator, as the plain generator that it would have been."""
+
+    def driven(
+        scope: Scope, entity: Any, before: Any, arguments: Mapping[str, Any] | None
+    ) -> Generator[None, Any, None]:
+        inner: AsyncGenerator[Any, Any] = plain(scope, entity, before, arguments)
+        try:
+            step = anext(inner)
+            while True:
+                wait(step)
+                try:
+                    sent = yield
+                except GeneratorExit:
+                    wait(inner.aclose())
+                    raise
+                except BaseException as error:  # noqa: BLE001  the wrapper's to handle
+                    step = inner.athrow(error)
+                else:
+                    step = inner.asend(sent)
+        except StopAsyncIteration:
+            return
+
+    return driven
 
 
 def _watched(plain: HookCall, name: str, slow: float) -> HookCall:

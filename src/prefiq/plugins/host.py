@@ -8,6 +8,7 @@ from typing import Any
 
 import pluggy
 
+from prefiq.bridge import is_ending
 from prefiq.container import Binder, Binding, Container, parameters_of, replace
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.events import Subscriber, compile_subscriber, subscriptions_of
@@ -144,11 +145,23 @@ class Host:
         """Further checks."""
         return self._gather("prefiq_checks", faults)
 
-    def boot(self, app: object, faults: list[PrefiqError] | None = None) -> None:
-        """Tell every module that everything can be resolved."""
+    def boot(
+        self,
+        app: object,
+        faults: list[PrefiqError] | None = None,
+        *,
+        wait: Callable[[Any], object] | None = None,
+    ) -> None:
+        """Tell every module that everything can be resolved.
+
+        Args:
+            app: The application.
+            faults: Receives what goes wrong; raised together where left out.
+            wait: What runs the coroutine of an ``async def boot`` to its end; None where none is taken.
+        """
         with _Together(faults) as wrong:
             for module, implementation in self._implementations("prefiq_boot"):
-                self._ask(module, implementation, "boot", wrong, app=app)
+                self._ask(module, implementation, "boot", wrong, wait, app=app)
 
     def _gather(self, hook: str, faults: list[PrefiqError] | None) -> list[tuple[LoadedModule, Any]]:
         found: list[tuple[LoadedModule, Any]] = []
@@ -165,19 +178,26 @@ class Host:
 
     @staticmethod
     def _ask(
-        module: LoadedModule, implementation: Any, step: str, faults: list[PrefiqError], **given: Any
+        module: LoadedModule,
+        implementation: Any,
+        step: str,
+        faults: list[PrefiqError],
+        wait: Callable[[Any], object] | None = None,
+        **given: Any,
     ) -> tuple[Any, ...]:
         try:
             with Step(module.name, module.package, step):
                 answer = implementation.function(*(given[name] for name in implementation.argnames))
                 if inspect.iscoroutine(answer):
-                    answer.close()
-                    raise TypeError(f"{step} is async def; write a plain def")  # noqa: TRY301
+                    if wait is None:
+                        answer.close()
+                        raise TypeError(f"{step} is async def; write a plain def")  # noqa: TRY301
+                    answer = wait(answer)
                 # A generator raises when it is read; what is told something answers nothing.
                 return () if given else tuple(answer or ())
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  somebody else's code: anything may come
+        except BaseException as error:  # somebody else's code: anything may come
+            if is_ending(error):
+                raise
             faults.append(failed(module.name, module.package, step, error))
             return ()
 
@@ -242,7 +262,7 @@ class Host:
     ) -> CompiledHook | None:
         module, mark = hook.module, hook.mark
         names = [parameter.name for parameter in parameters_of(hook.function)]
-        generates = inspect.isgeneratorfunction(inspect.unwrap(hook.function))
+        generates = _yields(hook.function)
         why, advice = _uncallable(hook.function, "entity", may_wait=wait is not None)
         if not why and mark.wraps and not generates:
             why, advice = "it wraps and does not yield", "write a generator function that yields once"
@@ -296,6 +316,11 @@ class Host:
                     if name in self.disabled:
                         continue
                     why, advice = _uncallable(function, "event", may_wait=wait is not None)
+                    if not why and _yields(function):
+                        why, advice = (
+                            "it yields, so nothing of it would run",
+                            "write a function without yield",
+                        )
                     if not subscriptions_of(function):
                         why, advice = "it is not marked", "mark it with subscribe(Event)"
                     if why:
@@ -426,7 +451,13 @@ def _name_and_source(module: LoadedModule, function: Any) -> tuple[str, str]:
 
 
 def _waits(function: Any) -> bool:
-    return inspect.iscoroutinefunction(inspect.unwrap(function))
+    plain = inspect.unwrap(function)
+    return inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)
+
+
+def _yields(function: Any) -> bool:
+    plain = inspect.unwrap(function) if callable(function) else None
+    return inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain)
 
 
 def _uncallable(function: Any, given: str, *, may_wait: bool) -> tuple[str, str]:
@@ -434,8 +465,6 @@ def _uncallable(function: Any, given: str, *, may_wait: bool) -> tuple[str, str]
     plain = inspect.unwrap(function) if callable(function) else None
     if plain is None:
         return "it cannot be called", "list functions"
-    if inspect.isasyncgenfunction(plain):
-        return "it is an async generator", "write a plain def"
     if _waits(function) and not may_wait:
         return "it is async, and DB_MODE is sync", "write a plain def; it works in both modes"
     taken = list(inspect.signature(function).parameters.values())

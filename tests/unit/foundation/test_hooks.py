@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
+from prefiq.bridge import NoBridge, await_, run
 from prefiq.contracts import Bound, Scope
 from prefiq.foundation.hooks import CompiledHook, HookMark, HookTable, compile_hook, marks_of, on
 
@@ -208,6 +211,139 @@ def test_wrapper_yields_once(scope: Scope, times: int, says: str) -> None:
     ):
         pass
     assert seen[-2:] == ["outer sees RuntimeError", "outer ends"]
+
+
+# -- async def, in async mode
+
+
+def async_wrapper(name: str, seen: list[object]) -> CompiledHook:
+    """As ``wrapper``, by an async generator that awaits at every step."""
+
+    async def around(task: Task) -> AsyncIterator[None]:
+        await asyncio.sleep(0)
+        seen.append(f"{name} begins")
+        try:
+            seen.append((name, (yield)))
+        except Exception as error:
+            await asyncio.sleep(0)
+            seen.append(f"{name} sees {type(error).__name__}")
+            if name == "instead":
+                raise LookupError from error
+        finally:
+            await asyncio.sleep(0)
+            seen.append(f"{name} ends")
+
+    return compile_hook(around, name=f"app.{name}", mark=HookMark("around_create", Task), wait=await_)
+
+
+def test_async_hook_runs_to_its_end(scope: Scope) -> None:
+    """Between the hooks before and after it; what it raises ends the row as any other's does."""
+    seen: list[str] = []
+    mark = HookMark("before_create", Task)
+
+    def plain(task: Task) -> None:
+        seen.append("plain")
+
+    async def waits(task: Task) -> None:
+        await asyncio.sleep(0)
+        seen.append("waited")
+
+    async def refuses(task: Task) -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    hooks = [compile_hook(plain, name="a", mark=mark)]
+    hooks += [compile_hook(function, name="a", mark=mark, wait=await_) for function in (waits, refuses)]
+    hooks.append(compile_hook(plain, name="a", mark=mark))
+    table = HookTable({("before_create", Task): tuple(hooks)})
+    with pytest.raises(ValueError):
+        run(table.run, "before_create", Task, scope, Task())
+    assert seen == ["plain", "waited"]
+    seen.clear()
+    with pytest.raises(NoBridge, match="waits must be awaited"):
+        table.run("before_create", Task, scope, Task())
+    assert seen == ["plain"]
+
+
+def test_plain_hooks_are_called_as_they_are(scope: Scope) -> None:
+    """That others may wait costs them nothing: there is no step between the table and the function."""
+    callers: list[str] = []
+
+    def plain(task: Task) -> None:
+        frame = sys._getframe(1)
+        callers.append(frame.f_code.co_name)
+
+    mark = HookMark("before_create", Task)
+    compile_hook(plain, name="a", mark=mark).call(scope, Task(), None, None)
+    assert callers == ["bare"]
+
+
+def test_async_wrappers_stand_around_a_block(scope: Scope) -> None:
+    """Mixed with plain ones, in their order."""
+    seen: list[object] = []
+    task = Task()
+
+    def use() -> None:
+        table = table_of(wrapper("outer", seen), async_wrapper("middle", seen), wrapper("inner", seen))
+        with table.around("around_create", Task, scope, task):
+            seen.append("body")
+
+    run(use)
+    assert seen == [
+        "outer begins",
+        "middle begins",
+        "inner begins",
+        "body",
+        ("inner", task),
+        "inner ends",
+        ("middle", task),
+        "middle ends",
+        ("outer", task),
+        "outer ends",
+    ]
+
+
+@pytest.mark.parametrize(("name", "error"), [("same", ZeroDivisionError), ("instead", LookupError)])
+def test_async_wrapper_sees_failures(scope: Scope, name: str, error: type[Exception]) -> None:
+    """What failed stays failed; it may raise something else."""
+    seen: list[object] = []
+
+    def use() -> None:
+        table = table_of(wrapper("outer", seen), async_wrapper(name, seen))
+        with table.around("around_create", Task, scope, Task()):
+            _ = 1 / 0
+
+    with pytest.raises(error):
+        run(use)
+    assert seen[2:] == [
+        f"{name} sees ZeroDivisionError",
+        f"{name} ends",
+        f"outer sees {error.__name__}",
+        "outer ends",
+    ]
+
+
+@pytest.mark.parametrize(("times", "says"), [(0, "ended without a yield"), (2, "yielded twice")])
+def test_async_wrapper_yields_once(scope: Scope, times: int, says: str) -> None:
+    """Anything else is the same mistake as in a plain one, and its clean-up runs."""
+    ended: list[bool] = []
+
+    async def around(task: Task) -> AsyncIterator[None]:
+        try:
+            for _ in range(times):
+                yield
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    def use() -> None:
+        hook = compile_hook(around, name="app.odd", mark=HookMark("around_create", Task), wait=await_)
+        with table_of(hook).around("around_create", Task, scope, Task()):
+            pass
+
+    with pytest.raises(RuntimeError, match=f"the hook app.odd {says}"):
+        run(use)
+    assert ended == [True]
 
 
 def test_slow_hook_is_logged_where_asked(scope: Scope, caplog: pytest.LogCaptureFixture) -> None:

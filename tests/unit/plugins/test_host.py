@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -398,10 +398,25 @@ def test_yielding_and_wrapping_belong_together(container: Container) -> None:
         ),
         ("a.nothing", "it takes no entity", "give it a first parameter"),
         ("a.plain", "it wraps and does not yield", "write a generator function that yields once"),
-        ("a.streams", "it is an async generator", "write a plain def"),
+        ("a.streams", "it yields, so nothing of it would run", "mark it with on.around_create"),
         ("a.waits", "it wraps and does not yield", "write a generator function that yields once"),
         ("a.yields", "it yields, so nothing of it would run", "mark it with on.around_create"),
     ]
+
+
+def test_async_wrapper_is_a_fault_in_sync_mode(container: Container) -> None:
+    """As every async hook, with its place."""
+
+    @on.around_create(Task)
+    async def streams(task: Task) -> AsyncIterator[None]:
+        yield
+
+    faults: list[PrefiqError] = []
+    Host([module("a", hooks=(streams,))]).model_hooks([Task], container, faults=faults)
+    (fault,) = faults
+    assert isinstance(fault, HookUnusable)
+    assert (fault.hook, fault.why) == ("a.streams", "it is async, and DB_MODE is sync")
+    assert fault.source == f"{__file__}:{streams.__code__.co_firstlineno}"
 
 
 class Shipped:
@@ -440,6 +455,10 @@ def test_unusable_subscribers_are_named_together(container: Container) -> None:
     async def later(event: Shipped) -> None: ...
 
     @subscribe(Shipped)
+    def yields(event: Shipped) -> Iterator[None]:
+        yield
+
+    @subscribe(Shipped)
     def nothing() -> None: ...
 
     @subscribe(Shipped)
@@ -448,7 +467,7 @@ def test_unusable_subscribers_are_named_together(container: Container) -> None:
     @subscribe(Shipped)
     def unreadable(event: Shipped, price: Decimal) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    functions = (unmarked, later, nothing, missing, unreadable, 7)
+    functions = (unmarked, later, yields, nothing, missing, unreadable, 7)
     host = Host([module("a", subscribers=functions)])
     faults: list[PrefiqError] = []
     assert host.subscribers(container, faults=faults) == []
@@ -457,8 +476,9 @@ def test_unusable_subscribers_are_named_together(container: Container) -> None:
         ("a.later", "it is async, and DB_MODE is sync"),
         ("a.nothing", "it takes no event"),
         ("a.unmarked", "it is not marked"),
+        ("a.yields", "it yields, so nothing of it would run"),
     ]
-    assert sorted(type(f).__name__ for f in faults) == ["HookUnusable"] * 4 + [
+    assert sorted(type(f).__name__ for f in faults) == ["HookUnusable"] * 5 + [
         "MissingBinding",
         "UnreadableParameter",
     ]
