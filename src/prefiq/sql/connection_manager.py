@@ -24,7 +24,7 @@ from prefiq.sql import scoped_compiler
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, engine_for
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import ConnectionsExhausted, UnknownDatabase
-from prefiq.sql.faults import from_driver
+from prefiq.sql.faults import from_driver, located
 from prefiq.sql.observing import Watch
 from prefiq.sql.tables import Tables
 
@@ -272,7 +272,9 @@ class ConnectionManager:
         if isinstance(error, sa.exc.TimeoutError):
             return ConnectionsExhausted(name)
         original = getattr(error, "orig", None) or error
-        return from_driver(original, kind, name, self.tables)
+        explained = from_driver(original, kind, name, self.tables)
+        database = self._databases.get(name) or self._migrating
+        return located(explained, database) if database is not None else explained
 
     @contextmanager
     def _errors(self, name: str, kind: DatabaseEngine) -> Iterator[None]:

@@ -6,11 +6,11 @@ import sqlalchemy as sa
 
 from prefiq.contracts import FieldError, ForeignKeyViolation, UniqueViolation, ValidationFailed
 from prefiq.errors import PrefiqError
-from prefiq.sql.dialects.engine import DatabaseEngine
-from prefiq.sql.errors import DatabaseError
+from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike
+from prefiq.sql.errors import AccessDenied, DatabaseError, DatabaseMissing, Disconnected, EncryptionFailed
 from prefiq.sql.tables import TENANT, Tables
 
-__all__ = ["from_driver"]
+__all__ = ["from_driver", "located"]
 
 _KEYED = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.ForeignKeyConstraint)
 
@@ -46,6 +46,19 @@ def from_driver(
     return ValidationFailed(
         model, tuple(FieldError(field, "required", "a value is required") for field in fields)
     )
+
+
+def located(error: PrefiqError, database: DatabaseLike) -> PrefiqError:
+    """The error, which says where the server is looked for if it is about reaching it.
+
+    Args:
+        error: Any.
+        database: Which was to be reached.
+    """
+    if isinstance(error, (AccessDenied, DatabaseMissing, Disconnected, EncryptionFailed)) and database.host:
+        port = "" if database.host.startswith("/") else f":{database.port}"
+        error.where = f"database {error.database} at {database.host}{port}, {error.reason}"
+    return error
 
 
 def _of_key(key: str, table: str, tables: Tables) -> tuple[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from prefiq.errors import PrefiqError
 from prefiq.sql import DatabaseError
 from prefiq.sql.dialects import engine_for
+from prefiq.sql.faults import located
 
 if TYPE_CHECKING:
     from prefiq.settings import DatabaseSettings
@@ -68,7 +69,7 @@ def asking(database: DatabaseSettings, *, scoped: bool = True) -> Iterator[Ask]:
 
     def explained(error: BaseException) -> PrefiqError:
         fault = kind.explain(getattr(error, "orig", None) or error, database.name)
-        return fault.error or DatabaseError(database.name)
+        return located(fault.error or DatabaseError(database.name), database)
 
     engine = kind.create(replace(database, mode="sync"), f"doctor-{database.name}", scoped=scoped)
     try:
