@@ -305,3 +305,34 @@ def test_pool_that_is_exhausted(shop: Shop) -> None:
         shop.manager.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_cancelled_while_it_connects(shop: Shop, times: int) -> None:
+    """The pool gets its place back, whatever the connection was told already."""
+
+    async def attempt(place: int) -> bool:
+        fresh = Shop(shop.database, pool_size=1, pool_timeout=5)
+
+        def ask() -> object:
+            with fresh.scope() as scope:
+                return fresh.executor(scope).scalar("SELECT 1")
+
+        task = asyncio.create_task(cancelled_at(call(ask), place, times))
+        try:
+            is_reached = await task
+        except asyncio.CancelledError:
+            is_reached = True
+        pool: Any = fresh.manager.engine().pool
+        assert pool.checkedout() == 0
+        assert await call(ask) == 1
+        fresh.manager.close()
+        return bool(is_reached)
+
+    async def main() -> None:
+        place = 0
+        while await attempt(place):
+            place += 1
+        assert place > 3
+
+    asyncio.run(main())

@@ -324,6 +324,21 @@ def test_driver_is_not_loaded_before_it_is_needed() -> None:
     assert engine_for("postgres", "async") is not engine_for("postgres")
 
 
+def test_driver_that_is_not_installed() -> None:
+    """The error says what to install."""
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from prefiq.sql.dialects import engine_for\n"
+        "try: engine_for('postgres', 'async')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.startswith(
+        "DriverMissing The database's driver is not installed (DB_ENGINE=postgres, DB_MODE=async)"
+    )
+    assert 'pip install "psycopg[binary]"' in said
+
+
 # -- event loops --------------------------------------------------------------------------------------------
 
 
