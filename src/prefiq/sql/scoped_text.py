@@ -6,9 +6,11 @@ Text cannot be confined to one tenant; and a function of a server's may read wha
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import elements, operators
 
 from prefiq.sql.errors import StatementRefused
 from prefiq.sql.known_functions import known_functions
@@ -106,7 +108,32 @@ class NoText:
                 f"function {'.'.join((*func.packagenames, func.name))}",
                 "compute it in Python, or with the functions that every release of the engine has",
             )
+        if known is None:
+            _refuse_scaled(func)
         return super().visit_function(func, *args, **kwargs)  # type: ignore[misc]
+
+    def visit_binary(self, binary: Any, override_operator: Any = None, **kwargs: Any) -> Any:
+        """Refuse what SQLite would compute differently, because it keeps decimals as whole numbers."""
+        operator = override_operator or binary.operator
+        right = tuple(binary.right.clauses) if operator in _BETWEEN else (binary.right,)
+        _check_decimals(operator, (binary.left, *right))
+        return super().visit_binary(binary, override_operator, **kwargs)  # type: ignore[misc]
+
+    def visit_expression_clauselist(self, clauselist: Any, **kwargs: Any) -> Any:
+        """The same for a chain of additions or multiplications."""
+        _check_decimals(clauselist.operator, clauselist.clauses)
+        return super().visit_expression_clauselist(clauselist, **kwargs)  # type: ignore[misc]
+
+    def visit_cast(self, cast: Any, **kwargs: Any) -> Any:
+        """On SQLite, refuse to make something else of a decimal, or a decimal of something else."""
+        source, target = cast.clause, cast.type
+        if (
+            self.dialect.name == "sqlite"  # type: ignore[attr-defined]
+            and _is_decimal(source.type) is not _is_decimal(target)
+            and not isinstance(source, elements.Null)
+        ):
+            raise _scaled("a cast")
+        return super().visit_cast(cast, **kwargs)  # type: ignore[misc]
 
     def visit_sequence(self, *_: Any, **__: Any) -> Any:
         """Refuse sequences: their values are no tenant's."""
@@ -138,6 +165,65 @@ class NoText:
         """Refuse operators given as text."""
         _check_operator(operator)
         return super().visit_custom_op_unary_modifier(element, operator, **kwargs)  # type: ignore[misc]
+
+
+# Functions whose result has as many digits behind the point as their argument, or none of it.
+_SCALED = frozenset({
+    "sum", "min", "max", "coalesce", "ifnull", "nullif", "abs", "lag", "lead", "first_value", "last_value", "nth_value",
+})  # fmt: skip
+
+
+def _refuse_scaled(func: Any) -> None:
+    """SQLite keeps decimals as whole numbers of their last digit, which other functions do not know."""
+    if func.name.lower() == "count" or not any(
+        _is_decimal(clause.type) for clause in getattr(func, "clauses", ())
+    ):
+        return
+    if func.name.lower() not in _SCALED or not _is_decimal(func.type):
+        raise _scaled(f"function {func.name}")
+
+
+_BETWEEN = frozenset({operators.between_op, operators.not_between_op})
+_DIVIDING = frozenset({operators.truediv, operators.floordiv, operators.mod})
+_LIKE_WITH_LIKE = frozenset({
+    operators.add, operators.sub, operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge,
+    operators.is_distinct_from, operators.is_not_distinct_from,
+}) | _BETWEEN  # fmt: skip
+
+
+def _check_decimals(operator: Any, operands: Sequence[Any]) -> None:
+    types: list[Any] = [getattr(operand, "type", None) for operand in operands]
+    decimals = {type_.scale for type_ in types if _is_decimal(type_)}
+    if not decimals:
+        return
+    others = [
+        type_ for type_ in types if not _is_decimal(type_) and not isinstance(type_, sa.types.NullType | None)
+    ]
+    if operator in _DIVIDING or (operator is operators.mul and not _are_factors(types, others)):
+        raise _scaled("a product or quotient")
+    if operator in _LIKE_WITH_LIKE and (others or len(decimals) > 1):
+        raise _scaled("a comparison or sum with another type")
+
+
+def _are_factors(types: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether all but one of the types are those of whole numbers."""
+    whole = (
+        isinstance(type_, sa.Integer) or (isinstance(type_, FieldType) and type_.kind == "int")
+        for type_ in others
+    )
+    return len(others) == len(types) - 1 and all(whole)
+
+
+def _is_decimal(type_: Any) -> bool:
+    return isinstance(type_, FieldType) and type_.kind == "decimal"
+
+
+def _scaled(where: str) -> StatementRefused:
+    return StatementRefused(
+        "Engines would compute this differently: SQLite keeps decimals as whole numbers of their last digit",
+        f"{where} of a decimal",
+        "compute it in Python, or with values of the column's type: literal(value, column.type)",
+    )
 
 
 def refuse_fragments(statement: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -32,6 +31,8 @@ class Codec:
         dump_source: The same as source text around ``{v}``, for generated code.
         load_source: The same for the way back.
         names: What the source texts refer to.
+        sure: The source of ``dump`` for a value that is known to be of the very type (and an instant in UTC),
+            where that is less.
     """
 
     dump: Callable[[Any], Any]
@@ -39,6 +40,7 @@ class Codec:
     dump_source: str = "dump({v})"
     load_source: str = "load({v})"
     names: dict[str, Any] = field(default_factory=dict)
+    sure: str = ""
 
 
 class FieldType(sa.types.TypeDecorator[Any]):
@@ -114,12 +116,12 @@ class FieldType(sa.types.TypeDecorator[Any]):
         return None
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
-        """A value compared with the column has its type; a factor of a scaled decimal does not."""
-        if self.kind == "decimal" and op in _SCALING:
-            if isinstance(value, Decimal):
-                raise TypeError("multiply or divide a decimal column by a whole number, or do it in Python")
-            return sa.Integer()
-        return self
+        """A value compared with the column has its type; a factor of a decimal is a whole number."""
+        if self.kind != "decimal" or op not in _SCALING:
+            return self
+        if op is not operators.mul or type(value) is not int:
+            raise TypeError("multiply a decimal column by a whole number, and divide in Python")
+        return sa.BigInteger()
 
     def _codec(self, dialect: sa.Dialect) -> Codec:
         from prefiq.sql.dialects import engine_for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from prefiq.sql import (
     ConnectionManager,
     DatabaseConfig,
     Executor,
+    FieldType,
     SchemaMissing,
     SharedTableProtected,
     StatementRefused,
@@ -602,6 +604,82 @@ def test_statements_are_refused_before_they_are_sent(acme: Executor, shapes: Sha
         taken.append(name)
     assert taken == []
     assert stored("SELECT * FROM shop_order ORDER BY tenant_id, id") == before
+
+
+MONEY, OTHER = FieldType("decimal", precision=18, scale=2), FieldType("decimal", precision=18, scale=3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a, n: a * a,
+        lambda a, n: a / n,
+        lambda a, n: n / a,
+        lambda a, n: a * n * a,
+        lambda a, n: a + n,
+        lambda a, n: n - a,
+        lambda a, n: a + a + n,
+        lambda a, n: a > n,
+        lambda a, n: sa.func.length("x", type_=sa.Integer) < a,
+        lambda a, n: a.between(a, n),
+        lambda a, n: sa.literal(Decimal("1.5")) == a,
+        lambda a, n: a == sa.column("b", OTHER),
+    ],
+)
+def test_what_engines_would_compute_differently_is_refused(
+    connections: ConnectionManager, make: Callable[[Any, Any], Any]
+) -> None:
+    """SQLite keeps decimals as whole numbers; on every engine, so that what is tested on one works on the others."""
+    expression = make(sa.column("a", MONEY), sa.column("n", FieldType("int")))
+    with pytest.raises(StatementRefused, match="whole numbers of their last digit"):
+        sa.select(expression).compile(dialect=connections.dialect())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a, n: a * n,
+        lambda a, n: 3 * a * 2,
+        lambda a, n: a + Decimal("1.5") - a,
+        lambda a, n: a > sa.literal(Decimal("1.5"), MONEY),
+        lambda a, n: a.between(1, Decimal("2.5")),
+        lambda a, n: a.in_([1, 2]),
+        lambda a, n: sa.func.sum(a) > sa.func.max(a),
+        lambda a, n: sa.func.coalesce(a, 0) == a,
+        lambda a, n: sa.func.abs(a, type_=MONEY),
+        lambda a, n: sa.cast(sa.null(), MONEY),
+        lambda a, n: sa.case((a > 0, a), else_=sa.literal(0, MONEY)),
+        lambda a, n: sa.func.count(a),
+        lambda a, n: a.is_(None),
+        lambda a, n: n / 2 + n,
+    ],
+)
+def test_what_engines_compute_alike_is_taken(
+    connections: ConnectionManager, make: Callable[[Any, Any], Any]
+) -> None:
+    """Sums, products with whole numbers, comparisons of like with like."""
+    expression = make(sa.column("a", MONEY), sa.column("n", FieldType("int")))
+    assert sa.select(expression).compile(dialect=connections.dialect()).string.startswith("SELECT")
+
+
+def test_functions_that_do_not_know_the_scale_are_refused_on_sqlite(
+    connections: ConnectionManager, engine: str
+) -> None:
+    """There the column holds another number."""
+    money, whole = sa.column("a", MONEY), sa.column("n", FieldType("int"))
+    for expression in (
+        sa.func.avg(money),
+        sa.func.round(money),
+        sa.func.abs(money),
+        sa.cast(money, sa.Text),
+        sa.cast(whole, MONEY),
+    ):
+        statement = sa.select(expression)
+        if engine != "sqlite":
+            assert statement.compile(dialect=connections.dialect())
+            continue
+        with pytest.raises(StatementRefused, match="whole numbers of their last digit"):
+            statement.compile(dialect=connections.dialect())
 
 
 def test_name_marked_as_not_to_be_quoted_is_quoted(acme: Executor, shapes: Shapes) -> None:

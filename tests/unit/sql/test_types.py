@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -131,19 +131,37 @@ def test_stored_instants_sort_as_instants(engine: DatabaseEngine, moments: list[
 
 
 def test_expressions_keep_the_scale(connection: sa.Connection) -> None:
-    """Sums, comparisons and whole factors of a decimal column are right; a decimal factor is refused."""
-    table = sa.Table("t", sa.MetaData(), sa.Column("a", MONEY))
+    """Sums, comparisons and whole factors of a decimal column are right."""
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", MONEY), sa.Column("n", FieldType("int")))
     table.create(connection)
-    connection.execute(table.insert(), [{"a": Decimal("1.5")}, {"a": Decimal("2.25")}])
+    connection.execute(table.insert(), [{"a": Decimal("1.5"), "n": 2}, {"a": Decimal("2.25"), "n": 3}])
     assert connection.scalar(sa.select(sa.func.sum(table.c.a))) == Decimal("3.75")
     assert connection.scalar(sa.select(sa.func.max(table.c.a))) == Decimal("2.25")
     assert connection.scalar(sa.select(table.c.a + Decimal("0.5")).limit(1)) == Decimal("2.0")
     assert connection.scalar(sa.select(table.c.a * 3).limit(1)) == Decimal("4.5")
+    assert connection.scalar(sa.select(3 * table.c.a).limit(1)) == Decimal("4.5")
+    assert set(connection.scalars(sa.select(table.c.n * table.c.a))) == {Decimal(3), Decimal("6.75")}
     assert connection.scalar(sa.select(sa.func.count()).where(table.c.a.between(Decimal(1), Decimal(2)))) == 1
-    with pytest.raises(TypeError, match="whole number"):
-        _ = table.c.a * Decimal("0.5")
     connection.execute(sa.update(table).values(a=table.c.a - Decimal("0.25")))
     assert set(connection.scalars(sa.select(table.c.a))) == {Decimal("1.25"), Decimal(2)}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda a: a * Decimal("0.5"),
+        lambda a: a * 1.5,
+        lambda a: a * True,
+        lambda a: a / 2,
+        lambda a: a // 2,
+        lambda a: a % 2,
+        lambda a: 2 / a,
+    ],
+)
+def test_factor_that_engines_would_round_is_refused(make: Callable[[Any], Any]) -> None:
+    """SQLite keeps decimals as whole numbers: these would be other numbers there."""
+    with pytest.raises(TypeError, match="whole number"):
+        make(sa.column("a", MONEY))
 
 
 def test_values_are_never_written_into_a_text() -> None:

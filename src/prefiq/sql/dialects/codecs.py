@@ -9,7 +9,7 @@ import msgspec
 
 from prefiq.sql.types import Codec
 
-__all__ = ["BOOL", "IDENTITY", "JSON", "UUID_BYTES", "enum_codec", "exact_decimal"]
+__all__ = ["BOOL", "IDENTITY", "INT", "JSON", "UUID_BYTES", "enum_codec", "exact_decimal"]
 
 # Wider than any decimal of 64 bits, so that nothing is rounded whatever the caller's own context is.
 EXACT = Context(prec=40)
@@ -24,7 +24,10 @@ def _same(value: Any) -> Any:
 IDENTITY = Codec(_same, _same, "{v}", "{v}")
 """The driver takes and gives the field's own type."""
 
-BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int})
+INT = Codec(_same, int, "{v}", "{v}")
+"""The same; sums of servers come as decimals."""
+
+BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int}, "{v}")
 """1 and 0."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from prefiq.sql.dialects.codecs import BOOL, IDENTITY, JSON, UUID_BYTES, enum_codec, exact_decimal
+from prefiq.sql.dialects.codecs import BOOL, IDENTITY, INT, JSON, UUID_BYTES, enum_codec, exact_decimal
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["CHARSET", "COLLATION", "LITERALS", "codec_of", "conversions", "storage_of"]
@@ -74,8 +74,9 @@ _DATETIME = Codec(
     "({v} if {v}.tzinfo is UTC and type({v}) is datetime else dump_datetime({v}))",
     "{v}",
     {"UTC": UTC, "datetime": datetime, "dump_datetime": _dump_datetime},
+    "{v}",
 )
-_CODECS = {"datetime": _DATETIME, "bool": BOOL, "uuid": UUID_BYTES, "json": JSON}
+_CODECS = {"int": INT, "datetime": _DATETIME, "bool": BOOL, "uuid": UUID_BYTES, "json": JSON}
 
 
 def codec_of(type_: FieldType) -> Codec:

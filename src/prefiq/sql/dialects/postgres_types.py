@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg.types.string import TextLoader
 from sqlalchemy.dialects import postgresql
 
-from prefiq.sql.dialects.codecs import IDENTITY, JSON, enum_codec, exact_decimal
+from prefiq.sql.dialects.codecs import IDENTITY, INT, JSON, enum_codec, exact_decimal
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["COPIED_AS", "adapters", "codec", "prepare_plans", "storage"]
@@ -54,9 +54,12 @@ def _same(value: Any) -> Any:
 
 
 _CODECS = {
-    "datetime": Codec(_dump_datetime, _same, "dump_datetime({v})", "{v}", {"dump_datetime": _dump_datetime}),
-    "bool": Codec(bool, _same, "({v} is True or dump_bool({v}))", "{v}", {"dump_bool": bool}),
-    "float": Codec(float, _same, "{v}", "{v}"),
+    "int": INT,
+    "datetime": Codec(
+        _dump_datetime, _same, "dump_datetime({v})", "{v}", {"dump_datetime": _dump_datetime}, "{v}"
+    ),
+    "bool": Codec(bool, _same, "({v} is True or dump_bool({v}))", "{v}", {"dump_bool": bool}, "{v}"),
+    "float": Codec(float, _same, "{v}", "{v}", sure="({v} + 0.0)"),
     "json": JSON,
 }
 _STORAGE: dict[str, Callable[[FieldType], sa.types.TypeEngine[Any]]] = {
