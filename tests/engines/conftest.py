@@ -1,18 +1,11 @@
-"""A workshop or a shop for each test: modules, models and a database that are gone afterwards."""
+"""A workshop for each test: modules, models and a database that are gone afterwards."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from tests.engines.shop import Shop
-from tests.servers import Database
 from tests.unit.migrations.kit import Workshop
-
-
-@pytest.fixture
-def shop(database: Database) -> Shop:
-    return Shop(database).create()
 
 
 @pytest.fixture
