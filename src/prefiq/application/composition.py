@@ -104,7 +104,7 @@ def compose_application(
         found[:] = _causes(found, incomplete=incomplete)
 
     try:
-        container = compose(bindings, faults, further=hooks)
+        container = compose(bindings, faults, waits=wait is not None, further=hooks)
     except Faults as failed:
         raise Faults("The application cannot start", failed.exceptions) from None  # type: ignore[arg-type]
     return Composition(settings, host, catalog, container)

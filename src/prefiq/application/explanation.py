@@ -11,6 +11,7 @@ from prefiq.container.binding import Binding, Lifetime
 from prefiq.container.errors import MissingBinding
 from prefiq.container.generics import label, name_of
 from prefiq.container.graph import Graph, Node
+from prefiq.container.opening import Opening, opening_of
 from prefiq.nearest import nearest
 
 __all__ = ["Argument", "Event", "Explanation", "explain", "lines"]
@@ -74,6 +75,7 @@ class Explanation:
         arguments: What the implementation is given.
         dependants: What asks for it, ``<module>.<contract> (<implementation>)``.
         further: How many objects depend on those.
+        opens: ``"plain"`` or ``"async"`` for what is opened and closed, and how; else empty.
     """
 
     contract: str
@@ -86,6 +88,7 @@ class Explanation:
     arguments: tuple[Argument, ...]
     dependants: tuple[str, ...]
     further: int
+    opens: Opening = ""
 
 
 def explain(graph: Graph, contract: Any) -> Explanation:
@@ -129,12 +132,13 @@ def explain(graph: Graph, contract: Any) -> Explanation:
         arguments=tuple(_arguments(graph, node)),
         dependants=tuple(_place(graph.nodes[user]) for user in direct),
         further=len(used - set(chain) - set(direct)),
+        opens=opening_of(node.binding.provides) if node.binding.opens else "",
     )
 
 
 def lines(found: Explanation) -> Iterator[str]:
     """The explanation for people."""
-    yield f"{found.contract} is answered by {found.implementation} ({_lives(found.lifetime)})"
+    yield f"{found.contract} is answered by {found.implementation} ({_lives(found.lifetime, found.opens)})"
     if found.private:
         yield f"  private to the module {found.private}"
     if len(found.answers) > 1:
@@ -256,11 +260,12 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one is other or one == other)
 
 
-def _lives(lifetime: Lifetime) -> str:
-    return {
+def _lives(lifetime: Lifetime, opens: Opening) -> str:
+    lives = {
         "scope": "one per scope",
         "app": "one per application",
         "new": "a new one each time",
-        "resource": "one per application, opened and closed with it",
+        "resource": "one per application",
         "value": "a value",
     }[lifetime]
+    return f"{lives}, opened and closed with it{', async' if opens == 'async' else ''}" if opens else lives

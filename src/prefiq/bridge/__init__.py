@@ -15,6 +15,7 @@ from prefiq.bridge.greenlets import (
     pause,
     run,
     suspended,
+    who,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "pause",
     "run",
     "suspended",
+    "who",
 ]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from typing import Protocol
 
-from prefiq.bridge.greenlets import await_, in_bridge
+from prefiq.bridge.greenlets import NoBridge, await_, has_loop, in_bridge
 
 __all__ = ["FairSemaphore"]
 
@@ -27,9 +26,9 @@ class FairSemaphore:
 
     def __init__(self, count: int = 1) -> None:
         self._free = count
-        self._line: deque[Waiter] = deque()
+        self._line: list[Waiter] = []  # an empty deque takes ten times the room, and there are many of these
         self._mutex = threading.Lock()
-        self._released: deque[None] = deque()
+        self._released: list[None] = []
 
     @property
     def free(self) -> int:
@@ -44,12 +43,18 @@ class FairSemaphore:
 
         Returns:
             Whether it was had in time.
+
+        Raises:
+            NoBridge: This is the thread of a running loop, outside of the bridge, and who holds it may need the
+                loop to let go: waiting without an end would be for ever.
         """
         if self._take(None):
             return True
         if timeout <= 0:
             return False
-        waiter = LoopWaiter() if in_bridge() else ThreadWaiter()
+        waiter: Waiter = LoopWaiter() if in_bridge() else ThreadWaiter()
+        if timeout == math.inf and isinstance(waiter, ThreadWaiter) and has_loop():
+            raise NoBridge("what another task is at work on")
         if self._take(waiter):
             return True
         try:
@@ -89,7 +94,7 @@ class FairSemaphore:
                 while self._released:
                     self._released.pop()
                     while self._line:
-                        waiter = self._line.popleft()
+                        waiter = self._line.pop(0)
                         waiter.handed = True
                         if waiter.wake():
                             break

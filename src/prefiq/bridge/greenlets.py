@@ -23,7 +23,18 @@ from greenlet import error as GreenletError  # noqa: N812  the library's word is
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["NoBridge", "await_", "call", "in_bridge", "is_ending", "iterate", "pause", "run", "suspended"]
+__all__ = [
+    "NoBridge",
+    "await_",
+    "call",
+    "in_bridge",
+    "is_ending",
+    "iterate",
+    "pause",
+    "run",
+    "suspended",
+    "who",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,14 +56,14 @@ class NoBridge(PrefiqError):
 
     Args:
         name: Name of what was to be awaited.
-        place: ``file:line, in function`` that asked for it.
+        place: ``file:line, in function`` that asked for it; the innermost outside of Prefiq where left out.
     """
 
     code: ClassVar[str] = "PFQ010"
 
     def __init__(self, name: str, place: str = "") -> None:
         self.name = name
-        self.place = place
+        self.place = place or _place()
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -183,7 +194,7 @@ def await_(awaitable: Awaitable[T], /) -> T:
     if type(here) is not _Worker:
         name = getattr(awaitable, "__qualname__", type(awaitable).__name__)
         _close(awaitable)  # else Python warns that it was never awaited
-        raise NoBridge(name, _place())
+        raise NoBridge(name)
     loop: Any = here.parent
     handled = sys.exception()
     del here  # see _work
@@ -196,9 +207,20 @@ def await_(awaitable: Awaitable[T], /) -> T:
     return value  # not by `cast`: at run time that is a call, on the road of every statement
 
 
+def has_loop() -> bool:
+    """Whether an event loop runs in this thread."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 def in_bridge() -> bool:
     """Whether ``await_`` works here."""
     return type(getcurrent()) is _Worker
+
+
+def who() -> object:
+    """Who runs here: the same object in one thread, or in one function that ``call`` runs, and nowhere else."""
+    return getcurrent()
 
 
 def pause(seconds: float) -> None:
@@ -225,7 +247,7 @@ def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 
     if in_bridge():
         return function(*args, **kwargs)
-    if asyncio._get_running_loop() is not None:
+    if has_loop():
         raise RuntimeError('an event loop runs in this thread: use "await call(function, …)"')
 
     async def main() -> T:

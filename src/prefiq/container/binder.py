@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -89,17 +90,23 @@ class Binder:
     def resource(
         self,
         contract: TypeForm[T],
-        opening: Callable[..., Iterator[T]],
+        opening: Callable[
+            ..., Iterator[T] | AsyncIterator[T] | AbstractContextManager[T] | AbstractAsyncContextManager[T]
+        ],
         *,
         per: Literal["app", "scope"] = "app",
         args: Mapping[str, Any] = NO_ARGS,
         private: bool = False,
     ) -> None:
-        """An object that is opened and closed: a generator function that yields it once.
+        """An object that is opened and closed: a generator function that yields it once, or a context manager.
+
+        Either may be async, with ``DB_MODE=async``; all kinds open in one order.  What is async is opened and
+        closed on one event loop, by one task.
 
         Args:
             contract: What others ask for.
-            opening: Generator function; what follows its ``yield`` closes the object.
+            opening: Generator function, plain or async; what follows its ``yield`` closes the object.  Or a
+                class of context managers, or a function whose annotation says that it returns one.
             per: ``"app"`` opens at boot, in the order that resources need each other, and closes in
                 reverse; ``"scope"`` opens when first asked for and closes with the scope.
             args: Explicit arguments by parameter name.

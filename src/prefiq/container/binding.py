@@ -31,7 +31,7 @@ class Binding:
         source: ``file:line`` of the call that bound it.
         role: Owner, default, collected or decorator.
         private: Whether other modules may not ask for it.
-        opens: Whether ``provides`` is a generator function whose rest closes the object.
+        opens: Whether ``provides`` opens the object, and says how it is closed; see ``opening``.
         args: Explicit arguments by parameter name: a value, or a contract to be resolved.
         active: Whether its condition held.
         reason: Text of the condition, for the report; empty where there is none.

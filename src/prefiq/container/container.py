@@ -37,18 +37,24 @@ __all__ = ["Container", "check", "compose"]
 T = TypeVar("T")
 
 
-def _linked(bindings: Iterable[Binding], faults: list[PrefiqError]) -> Graph:
+def _linked(bindings: Iterable[Binding], faults: list[PrefiqError], *, waits: bool) -> Graph:
     graph = select(bindings, faults)
+    graph.waits = waits
     numbers = range(len(graph.nodes))
     Linker(graph, faults).link(numbers)
     faults.extend(validate(graph, numbers))
     return graph
 
 
-def check(bindings: Iterable[Binding]) -> Report:
-    """What these bindings make together, with every fault; nothing is built and nothing raised."""
+def check(bindings: Iterable[Binding], *, waits: bool = False) -> Report:
+    """What these bindings make together, with every fault; nothing is built and nothing raised.
+
+    Args:
+        bindings: Of all modules, in module order.
+        waits: Whether resources may be async.
+    """
     faults: list[PrefiqError] = []
-    graph = _linked(bindings, faults)
+    graph = _linked(bindings, faults, waits=waits)
     return report_on(graph, tuple(faults))
 
 
@@ -56,6 +62,7 @@ def compose(
     bindings: Iterable[Binding],
     faults: Iterable[PrefiqError] = (),
     *,
+    waits: bool = False,
     further: Callable[[Container, list[PrefiqError]], None] | None = None,
 ) -> Container:
     """The container of these bindings.
@@ -63,6 +70,8 @@ def compose(
     Args:
         bindings: Of all modules, in module order.
         faults: What was found wrong before; reported together with what is found here.
+        waits: Whether resources may be async: with ``DB_MODE=async``, where the container is opened and closed
+            in the bridge.
         further: Looks for more faults: given what is linked, of which only ``injections`` may be asked, and
             all faults so far, which it may also take away.
 
@@ -70,7 +79,7 @@ def compose(
         Faults: The bindings do not fit together; everything found, each a ``PrefiqError``.
     """
     found = list(faults)
-    graph = _linked(bindings, found)
+    graph = _linked(bindings, found, waits=waits)
     if further is not None:
         further(Container(graph), found)
     if found:
@@ -206,6 +215,8 @@ class Container:
     def open(self) -> None:
         """Open the resources, each after those that it needs.
 
+        In async mode it is called in the bridge: ``await call(container.open)``.
+
         Raises:
             Faults: One failed to open; those opened before it were closed again.
         """
@@ -223,6 +234,10 @@ class Container:
                 provider.open()
             except PrefiqError as error:
                 raise Faults("The resources cannot be opened", [error, *self._close()]) from error.__cause__
+            except BaseException as error:  # cancelled, or interrupted
+                for failure in self._close():
+                    error.add_note(str(failure))
+                raise
             self.opened.append(provider)
 
     def close(self) -> None:
@@ -237,12 +252,19 @@ class Container:
 
     def _close(self) -> list[PrefiqError]:
         failures: list[PrefiqError] = []
+        ending: BaseException | None = None
         while self.opened:
             try:
                 self.opened.pop().close()
             except PrefiqError as error:
                 failures.append(error)
-        return failures
+            except BaseException as error:  # noqa: BLE001  cancelled or interrupted: the rest is closed first
+                ending = ending or error
+        if ending is None:
+            return failures
+        for failure in failures:
+            ending.add_note(str(failure))
+        raise ending
 
     def __enter__(self) -> Self:
         self.open()

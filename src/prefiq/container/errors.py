@@ -11,6 +11,7 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "AsyncFactory",
+    "AsyncResource",
     "BinderSealed",
     "CaptiveDependency",
     "CompositionError",
@@ -264,6 +265,33 @@ class AsyncFactory(CompositionError):
     def fix(self) -> str:  # type: ignore[override]
         """The lifecycle's way."""
         return "make it a plain function; open and close what must be with to.resource and a generator"
+
+
+class AsyncResource(CompositionError):
+    """A resource is opened by async code, which needs ``DB_MODE=async``.
+
+    Args:
+        contract: Name of the contract.
+        implementation: Name of the function or class.
+        module: Module of the binding.
+        source: Place of the binding.
+    """
+
+    code: ClassVar[str] = "PFQ315"
+
+    def __init__(self, contract: str, implementation: str, module: str = "", source: str = "") -> None:
+        super().__init__(module, source)
+        self.contract = contract
+        self.implementation = implementation
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """The function or class."""
+        return (
+            f"{self.implementation}, which opens the resource {self.contract}, is async, and DB_MODE is sync"
+        )
+
+    fix = "set DB_MODE=async, or open it by a plain generator function, which works in both modes"
 
 
 class UnreadableParameter(CompositionError):

@@ -19,6 +19,7 @@ from prefiq.container.errors import MissingBinding
 from prefiq.container.generics import label
 from prefiq.container.graph import Node
 from prefiq.container.linker import Linker
+from prefiq.container.opening import called
 from prefiq.container.validator import validate_changed
 from prefiq.errors import Faults, PrefiqError
 
@@ -33,8 +34,8 @@ def fork(container: Container, replaced: Mapping[Any, Any]) -> Container:
 
     Args:
         container: Stays unchanged.
-        replaced: By contract: an instance, or a class or function that makes one.  What owns the contract
-            is replaced as a whole, under every contract that it answers; its decorators stay.
+        replaced: By contract: an instance, or a class or function that makes one, or a generator function that
+            opens and closes one.  What owns the contract is replaced as a whole, under every contract that it answers; its decorators stay.
 
     Raises:
         Faults: A contract is not bound, or what replaces it does not fit.
@@ -67,7 +68,9 @@ def _replacement(node: Node, provides: Any, source: str) -> Node:
     makes = isinstance(provides, type) or get_origin(provides) is not None or inspect.isroutine(provides)
     old = node.binding
     lifetime: Lifetime
-    if makes and inspect.isgeneratorfunction(provides):
+    function = called(provides)
+    generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if makes and generates and not isinstance(function, type):
         lifetime, opens = ("scope" if node.lifetime == "scope" else "resource"), True
     else:
         lifetime, opens = old.replaced_by(provides, source=source).lifetime if makes else "value", False

@@ -132,6 +132,7 @@ class Graph:
         collections: Numbers of the nodes of a collection, in module order.
         skipped: Bindings that are not used.
         parent: What this one lies over, or None.
+        waits: Whether resources may be async: with ``DB_MODE=async``.
     """
 
     nodes: list[Node] | Overlay = field(default_factory=list)
@@ -141,6 +142,7 @@ class Graph:
     collections: dict[Any, tuple[int, ...]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     parent: Graph | None = None
+    waits: bool = False
     _resources: list[int] | None = None
     _users: dict[int, list[int]] | None = None
     _names: Mapping[str, Any] | None = None
@@ -162,6 +164,7 @@ class Graph:
             self.collections,
             self.skipped,
             self,
+            self.waits,
         )
 
     def changed(self) -> Mapping[int, Node]:

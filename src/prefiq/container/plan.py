@@ -17,6 +17,7 @@ from typing import Any, cast
 from dependency_injector import providers
 
 from prefiq.container.native import MISSING, Family, Native, Take, taking
+from prefiq.container.opening import opened
 from prefiq.container.providers import (
     App,
     Many,
@@ -25,7 +26,6 @@ from prefiq.container.providers import (
     Scoped,
     TheScope,
     Value,
-    finish,
     noted,
 )
 from prefiq.container.unrolled import unrolled
@@ -199,8 +199,8 @@ def make(key, provides, node, {values}):
         except Exception as error:
             noted(error, node)
             raise
-        made = next(rest)
-        scope.on_close(partial(finish, rest))
+        made, close = opened(rest)
+        scope.on_close(close)
         instances[key] = made
         return made
     return take
@@ -233,7 +233,7 @@ def _maker(kind: str, shape: tuple[tuple[str, str], ...]) -> Callable[..., Take]
         value = {"c": f"v{number}", "t": f"v{number}(scope)", "s": present}[how]
         arguments.append(f"{name}={value}" if name else value)
     source = SOURCES[kind].format(values=values, arguments=", ".join(arguments))
-    names = {"current_scope": current_scope, "noted": noted, "finish": finish, "partial": partial}
+    names: dict[str, Any] = {"current_scope": current_scope, "noted": noted, "opened": opened}
     exec(compile(source, f"<plan {kind}>", "exec"), names)  # noqa: S102  our own text; names are identifiers
-    made: Callable[..., Take] = names["make"]  # type: ignore[assignment]
+    made: Callable[..., Take] = names["make"]
     return made

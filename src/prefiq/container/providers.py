@@ -9,18 +9,18 @@ async mode is switched off everywhere: one async resource would turn every depen
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 from dependency_injector import providers
 
+from prefiq.bridge import FairSemaphore, NoBridge, who
 from prefiq.container.errors import ResourceFailed, ResourceNotOpen
 from prefiq.container.graph import Node
 from prefiq.container.lazy import Lazy
 from prefiq.container.native import MISSING, Family, Native, Take, overriding, taking
+from prefiq.container.opening import OtherLoop, opened
 from prefiq.contracts import Scope, current_scope, current_scope_or_none
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "Scoped",
     "TheScope",
     "Value",
-    "finish",
     "noted",
     "provider_for",
 ]
@@ -128,8 +127,8 @@ class Scoped(Builder, providers.Factory[Any]):
         made = self.make(scope)
         if not self.node.binding.opens:
             return made
-        instance = next(made)
-        scope.on_close(partial(finish, made))
+        instance, close = opened(made)
+        scope.on_close(close)
         return instance
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -163,7 +162,8 @@ class App(Builder, providers.ThreadSafeSingleton[Any]):
     def __init__(self, provides: Any = None, *args: Any, node: Node | None = None, **kwargs: Any) -> None:
         super().__init__(provides, *args, **kwargs)
         self.describe(node)
-        self.lock = threading.RLock()
+        self.lock = FairSemaphore()
+        self.builder: Any = None
         self.instance: Any = MISSING
 
     def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
@@ -179,11 +179,18 @@ class App(Builder, providers.ThreadSafeSingleton[Any]):
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         instance = self.instance
         if instance is MISSING:
-            with self.lock:
-                instance = self.instance
-                if instance is MISSING:
-                    # Built for no scope: what the first asker's scope holds must not stay in it.
-                    instance = self.instance = self.make(None, args, kwargs)
+            builder = who()
+            if self.builder is builder:  # its own constructor asks for it, by a way that nobody could foresee
+                return self.make(None, args, kwargs)
+            with self.lock:  # not by thread: two tasks of one loop must not build two either
+                self.builder = builder
+                try:
+                    instance = self.instance
+                    if instance is MISSING:
+                        # Built for no scope: what the first asker's scope holds must not stay in it.
+                        instance = self.instance = self.make(None, args, kwargs)
+                finally:
+                    self.builder = None
         return instance
 
     @property
@@ -210,7 +217,7 @@ class Resource(Builder, providers.Factory[Any]):
         super().__init__(provides, *args, **kwargs)
         self.describe(node)
         self.instance: Any = MISSING
-        self.rest: Iterator[Any] | None = None
+        self.end: Callable[[], Any] | None = None
 
     def __deepcopy__(self, memo: dict[Any, Any] | None) -> Any:
         return self.copied(super().__deepcopy__(memo))
@@ -225,27 +232,32 @@ class Resource(Builder, providers.Factory[Any]):
         return self.instance
 
     def open(self) -> None:
-        """Run the generator up to its ``yield``."""
+        """Run the generator up to its ``yield``, or enter the context manager."""
         try:
-            rest = self.make(None)
-            self.instance = next(rest)
-            self.rest = rest
+            self.instance, self.end = opened(self.make(None))
         except Exception as error:
             raise self._failed("open", error) from error
 
     def close(self) -> None:
-        """Run what follows the ``yield``; it counts as closed whatever happens."""
-        rest, self.rest, self.instance = self.rest, None, MISSING
+        """Run what follows the ``yield``, or leave the context manager; it counts as closed whatever happens."""
+        end, self.end, self.instance = self.end, None, MISSING
         self.changed()
-        if rest is not None:
+        if end is not None:
             try:
-                finish(rest)
+                end()
             except Exception as error:
                 raise self._failed("close", error) from error
 
     def _failed(self, step: str, error: Exception) -> ResourceFailed:
         binding = self.node.binding
-        kind = "it yields nothing" if isinstance(error, StopIteration) else type(error).__name__
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            kind = "it yields nothing"
+        elif isinstance(error, NoBridge):
+            kind = "it is async, and nothing here can wait for it"
+        elif isinstance(error, OtherLoop):
+            kind = "it belongs to another event loop"
+        else:
+            kind = type(error).__name__
         return ResourceFailed(self.node.name, step, kind, binding.module, binding.source)
 
     def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -341,13 +353,3 @@ def provider_for(node: Node, family: Family) -> Any:
 def noted(error: Exception, node: Node) -> None:
     """Note on an error what was being built."""
     error.add_note(f"while building {node.implementation} for {node.name} ({node.binding.source})")
-
-
-def finish(rest: Iterator[Any]) -> None:
-    """Run a generator to its end.
-
-    Raises:
-        RuntimeError: It yields a second time.
-    """
-    for _ in rest:
-        raise RuntimeError("a resource must yield exactly once")

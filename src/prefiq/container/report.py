@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from prefiq.container.binding import Lifetime, Role
 from prefiq.container.generics import label, name_of
 from prefiq.container.graph import Graph, Node
+from prefiq.container.opening import Opening, opening_of
 from prefiq.errors import PrefiqError
 
 __all__ = ["Entry", "Need", "Report", "report_on"]
@@ -43,6 +44,7 @@ class Entry:
         needs: What its parameters are given.
         wraps: Implementation that it decorates, or empty.
         unused: Why it is not used; empty where it is.
+        opens: ``"plain"`` or ``"async"`` for what is opened and closed, and how; else empty.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Entry:
     needs: tuple[Need, ...] = ()
     wraps: str = ""
     unused: str = ""
+    opens: Opening = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +115,5 @@ def _entry(graph: Graph, node: Node) -> Entry:
             for link in node.links
         ),
         graph.nodes[node.inner].implementation if node.inner is not None else "",
+        opens=opening_of(binding.provides) if binding.opens else "",
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator
-from functools import partial
 from typing import Any
 
 from prefiq.container.errors import (
     AsyncFactory,
+    AsyncResource,
     CaptiveDependency,
     ContractNotSatisfied,
     CyclicBindings,
@@ -19,6 +19,7 @@ from prefiq.container.errors import (
 )
 from prefiq.container.generics import label, name_of, origin
 from prefiq.container.graph import Graph, Node
+from prefiq.container.opening import called, opening_of
 from prefiq.container.satisfies import made_by, shortcomings
 from prefiq.errors import PrefiqError
 
@@ -31,7 +32,7 @@ def validate(graph: Graph, numbers: Collection[int]) -> list[PrefiqError]:
     """The faults of these nodes of a linked graph."""
     faults: list[PrefiqError] = []
     for number in numbers:
-        faults.extend(_factory(graph.nodes[number]))
+        faults.extend(_factory(graph.nodes[number], waits=graph.waits))
         faults.extend(_promises(graph.nodes[number]))
     faults.extend(_cycles(graph, numbers))
     faults.extend(_captives(graph, numbers))
@@ -42,7 +43,7 @@ def validate_changed(graph: Graph, changed: Collection[int]) -> list[PrefiqError
     """The faults that some changed nodes bring into a graph that had none; no others are walked."""
     faults: list[PrefiqError] = []
     for number in changed:
-        faults.extend(_factory(graph.nodes[number]))
+        faults.extend(_factory(graph.nodes[number], waits=graph.waits))
         faults.extend(_promises(graph.nodes[number]))
     faults.extend(_cycles(graph, changed))  # a new circle leads through what changed
     faults.extend(_captives(graph, _holders(graph, changed)))
@@ -62,17 +63,19 @@ def _holders(graph: Graph, changed: Collection[int]) -> list[int]:
     return list(found)
 
 
-def _factory(node: Node) -> Iterator[PrefiqError]:
+def _factory(node: Node, *, waits: bool) -> Iterator[PrefiqError]:
     binding = node.binding
     if binding.lifetime == "value":
         return
-    function = _called(binding.provides)
-    plain = isinstance(function, type)
-    if not plain and (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-        yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
+    if binding.opens:
+        yield from _opening(node, waits=waits)
         return
-    generates = not plain and inspect.isgeneratorfunction(function)
-    if generates and not binding.opens:
+    function = called(binding.provides)
+    if isinstance(function, type):
+        return
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
+    elif inspect.isgeneratorfunction(function):
         yield UnusableBinding(
             node.name,
             f"{node.implementation} is a generator function",
@@ -80,33 +83,28 @@ def _factory(node: Node) -> Iterator[PrefiqError]:
             binding.module,
             binding.source,
         )
-    if binding.opens and not generates:
+
+
+def _opening(node: Node, *, waits: bool) -> Iterator[PrefiqError]:
+    binding = node.binding
+    how = opening_of(binding.provides)
+    if how == "async" and not waits:
+        yield AsyncResource(node.name, node.implementation, binding.module, binding.source)
+    elif not how and inspect.iscoroutinefunction(called(binding.provides)):
+        yield AsyncFactory(node.name, node.implementation, binding.module, binding.source)
+    elif not how:
         yield UnusableBinding(
             node.name,
-            f"{node.implementation} is no generator function",
+            f"{node.implementation} is no generator function and makes no context manager",
             "yield the object once, and close it after the yield",
             binding.module,
             binding.source,
         )
 
 
-def _called(provides: Any) -> Any:
-    """The function that is run when what is bound is called; a class stands for itself."""
-    if isinstance(origin(provides), type) or not callable(provides):
-        return provides
-    function = provides
-    while isinstance(function, partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        function = getattr(type(function), "__call__", function)  # noqa: B004  what would run, not whether
-    return inspect.unwrap(function)
-
-
 def _promises(node: Node) -> Iterator[PrefiqError]:
     binding = node.binding
-    if binding.opens or (
-        not isinstance(binding.provides, type) and inspect.isgeneratorfunction(binding.provides)
-    ):
+    if binding.opens or (not isinstance(binding.provides, type) and _generates(binding.provides)):
         return
     made: Any = type(binding.provides) if binding.lifetime == "value" else made_by(binding.provides)
     if made is None:
@@ -125,6 +123,13 @@ def _promises(node: Node) -> Iterator[PrefiqError]:
         if lacks:
             yield ContractNotSatisfied(label(contract), name, lacks, binding.module, binding.source)
             return
+
+
+def _generates(provides: Any) -> bool:
+    function = called(provides)
+    return not isinstance(function, type) and (
+        inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    )
 
 
 def _cycles(graph: Graph, numbers: Collection[int]) -> Iterator[PrefiqError]:

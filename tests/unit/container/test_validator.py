@@ -12,6 +12,7 @@ import pytest
 from prefiq.container import Binder, Lazy, check, compose
 from prefiq.container.errors import (
     AsyncFactory,
+    AsyncResource,
     BinderSealed,
     CaptiveDependency,
     ContractNotSatisfied,
@@ -55,15 +56,17 @@ class Needs:
         self.store = store
 
 
-def faults(*steps: Callable[[Binder], None], module: str = "shop") -> tuple[PrefiqError, ...]:
+def faults(
+    *steps: Callable[[Binder], None], module: str = "shop", waits: bool = False
+) -> tuple[PrefiqError, ...]:
     to = Binder(module)
     for step in steps:
         step(to)
-    return check(to.seal()).faults
+    return check(to.seal(), waits=waits).faults
 
 
-def only(*steps: Callable[[Binder], None]) -> Any:
-    found = faults(*steps)
+def only(*steps: Callable[[Binder], None], waits: bool = False) -> Any:
+    found = faults(*steps, waits=waits)
     assert len(found) == 1, found
     return found[0]
 
@@ -316,7 +319,7 @@ def test_functions_answer_for_what_they_return() -> None:
 
 
 def test_async_functions_are_no_factories() -> None:
-    """A coroutine function or async generator is refused, with the way out."""
+    """A coroutine function or async generator builds nothing, in both modes; opening needs async mode."""
 
     async def factory() -> Store:
         return Store()
@@ -324,12 +327,20 @@ def test_async_functions_are_no_factories() -> None:
     async def opening() -> AsyncIterator[Store]:
         yield Store()
 
-    for step in (
-        lambda to: to.bind(Store, factory),
-        lambda to: to.app(Store, factory),
-        lambda to: to.resource(Store, opening),
-    ):
-        assert isinstance(only(step), AsyncFactory)
+    for waits in (False, True):
+        for step in (
+            lambda to: to.bind(Store, factory),
+            lambda to: to.app(Store, factory),
+            lambda to: to.bind(Store, opening),
+            lambda to: to.resource(Store, factory),
+        ):
+            assert isinstance(only(step, waits=waits), AsyncFactory)
+    fault = only(lambda to: to.resource(Store, opening))
+    assert isinstance(fault, AsyncResource)
+    assert fault.source.startswith(f"{__file__}:")
+    assert str(fault).startswith(
+        "opening, which opens the resource Store, is async, and DB_MODE is sync (module "
+    )
 
 
 def test_generator_and_function_are_not_mixed_up() -> None:
@@ -342,7 +353,10 @@ def test_generator_and_function_are_not_mixed_up() -> None:
         return Store()
 
     assert only(lambda to: to.bind(Store, opening)).why == "opening is a generator function"  # type: ignore[arg-type]
-    assert only(lambda to: to.resource(Store, plain)).why == "plain is no generator function"  # type: ignore[arg-type]
+    assert (
+        only(lambda to: to.resource(Store, plain)).why  # type: ignore[arg-type]
+        == "plain is no generator function and makes no context manager"
+    )
 
 
 def test_unreadable_parameters_say_why_and_the_way_out() -> None:

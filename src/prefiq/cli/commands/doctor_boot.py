@@ -72,6 +72,7 @@ def command(
                 "module": entry.module,
                 "implementation": entry.implementation,
                 "lifetime": entry.lifetime,
+                "opens": entry.opens,
                 "role": entry.role,
                 "source": entry.source,
                 "unused": entry.unused,
@@ -83,7 +84,7 @@ def command(
         if found.app is not None:
             click.echo(f"{len(modules)} modules, {len(found.app.catalog)} models, {len(entries)} bindings")
         if bindings:
-            columns = ("name", "module", "implementation", "lifetime", "role", "source", "unused")
+            columns = ("name", "module", "implementation", "lifetime", "opens", "role", "source", "unused")
             print_table(columns, [[entry[column] for column in columns] for entry in entries])
         show_findings(found.findings)
 
