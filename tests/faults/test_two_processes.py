@@ -17,7 +17,7 @@ from prefiq.bridge import await_
 from prefiq.contracts import IDomainService
 
 BUSY = 5.0
-ORDERS = 150
+ORDERS = 60
 ORDERS_FULL = 500
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], scope="session", indirect=True)
