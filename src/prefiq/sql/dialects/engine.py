@@ -241,9 +241,11 @@ def engine_for(name: str, mode: str = "sync") -> DatabaseEngine:
         return sqlite.SQLITE_ASYNC if asynchronous else sqlite.SQLITE
     if name in {"postgres", "postgresql"}:
         try:
-            from prefiq.sql.dialects import postgres
-        except ImportError as error:  # psycopg, or the libpq that it needs
+            import psycopg  # noqa: F401
+        except ImportError as error:  # it, or the libpq that it needs
             raise DriverMissing("postgres", mode, "psycopg[binary]") from error
+        from prefiq.sql.dialects import postgres
+
         return postgres.POSTGRES_ASYNC if asynchronous else postgres.POSTGRES
     if name == "mariadb":
         from prefiq.sql.dialects import mariadb
