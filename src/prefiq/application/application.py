@@ -2,22 +2,32 @@
 
 ``prepare`` needs no database: it loads the modules, reads the declarations, links and validates the
 container.  ``boot`` opens the resources as well.  There is no global application.
+
+With ``DB_MODE=async`` all that touches the database runs in the bridge.  In a coroutine::
+
+    async with Application.prepare(settings) as app:
+        async with app.scope("acme", actor) as scope:
+            project = await call(scope[IDomainService[Project]].create, Project(name="x"))
+
+and in a script everything as in sync mode, in a plain function that ``prefiq.run`` runs.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from typing_extensions import TypeForm
 
 from prefiq.application.composition import Composition, compose_application
 from prefiq.application.tenants import Tenants
+from prefiq.bridge import await_, call, in_bridge
 from prefiq.contracts import Actor, Bound, Placement, Scope, System, Tenancy, UnknownTenant
 from prefiq.contracts.scope import NOBODY
 from prefiq.errors import Faults
@@ -32,9 +42,46 @@ if TYPE_CHECKING:
 
 __all__ = ["Application"]
 
+T = TypeVar("T")
+
 logger = logging.getLogger("prefiq")
 
 SYSTEM = Actor("system", ("*",), "System")
+
+
+class _Awaited(Scope):
+    """A scope whose tenant is looked up when it is entered: in a coroutine only entering can wait for that.
+
+    Args:
+        look: Gives the tenancy, or raises.
+        arguments: As ``Scope`` has them.
+    """
+
+    __slots__ = ("_look",)
+
+    def __init__(self, look: Callable[[], Tenancy], *arguments: Any) -> None:
+        super().__init__(System("not entered yet"), *arguments)
+        self._look: Callable[[], Tenancy] | None = look
+
+    def __getitem__(self, contract: TypeForm[T]) -> T:
+        """See ``Scope``."""
+        if self._look is not None:
+            raise RuntimeError("this scope is not open yet: async with app.scope(…) as scope")
+        return super().__getitem__(contract)
+
+    def __enter__(self) -> Self:
+        look, self._look = self._look, None
+        if look is not None:
+            try:
+                self.tenancy = look()
+            except BaseException:
+                self.close()
+                raise
+        return super().__enter__()
+
+    async def __aenter__(self) -> Self:
+        """See ``Scope``."""
+        return await call(self.__enter__)
 
 
 class Application:
@@ -50,6 +97,7 @@ class Application:
         self.container = container
         self.tenants = Tenants(self)
         self._booted = False
+        self._is_async = composition.settings.database.mode == "async"
 
     # ---- making one
 
@@ -74,6 +122,9 @@ class Application:
     def boot(cls, settings: Settings, *, modules: Sequence[type[ProviderBase]] = ()) -> Self:
         """``prepare``, then open the resources and let the modules boot; close it, or use it in ``with``.
 
+        With ``DB_MODE=async`` it is called in the bridge: ``await call(Application.boot, settings)``, or write
+        ``async with Application.prepare(settings)``.
+
         Raises:
             prefiq.errors.Faults: As ``prepare``, or resources that cannot be opened.
         """
@@ -96,7 +147,7 @@ class Application:
         if not self._booted:
             self._booted = True
             try:
-                self.host.boot(self)
+                self.host.boot(self, wait=await_ if self._is_async else None)
             except BaseException as error:
                 try:
                     self.close()
@@ -119,6 +170,15 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        """``open`` through the bridge."""
+        return await call(self.open)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await call(self.close)
 
     # ---- what it is made of
 
@@ -189,7 +249,7 @@ class Application:
         deadline: datetime | None = None,
         request_id: str = "",
     ) -> Scope:
-        """A scope for one request, job or command; use it in ``with``.
+        """A scope for one request, job or command; use it in ``with``, in a coroutine in ``async with``.
 
         Args:
             tenant: Key of a tenant of the directory.  Left out: the one tenant with ``TENANCY=single``,
@@ -202,20 +262,25 @@ class Application:
             request_id: Identifier for logs.
 
         Raises:
-            UnknownTenant: The tenant does not exist or is not served now.
+            UnknownTenant: The tenant does not exist or is not served now; with ``async with`` where the scope
+                is entered.
         """
-        tenancy = self._tenancy(tenant, as_system)
+        actor = SYSTEM if as_system else actor or NOBODY
+        arguments = (actor, self.container.resolve, locale, deadline, request_id)
+        if self._is_async and not in_bridge() and self._must_look(tenant):
+            scope: Scope = _Awaited(partial(self._tenancy, tenant, as_system), *arguments)
+        else:
+            scope = Scope(self._tenancy(tenant, as_system), *arguments)
         if as_system:
-            actor = SYSTEM
             level = logging.DEBUG if routine else logging.INFO
             logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
-        return Scope(
-            tenancy,
-            actor or NOBODY,
-            resolve=self.container.resolve,
-            locale=locale,
-            deadline=deadline,
-            request_id=request_id,
+        return scope
+
+    def _must_look(self, tenant: str | None) -> bool:
+        return (
+            tenant is not None
+            and self.settings.tenancy != "single"
+            and self.tenants.remembered(tenant) is None
         )
 
     def _tenancy(self, tenant: str | None, as_system: str) -> Tenancy:

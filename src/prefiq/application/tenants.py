@@ -55,14 +55,19 @@ class Tenants:
         with self._app.scope(as_system=self.REASON, routine=True) as scope:
             return [tenant for batch in scope[IDomain[Tenant]].stream() for tenant in batch]
 
+    def remembered(self, key: str) -> bool | None:
+        """Whether a tenant exists and is served, as far as that is known without asking the database; or None."""
+        known = self._known.get(key)
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
+        return False if re.fullmatch(TENANT_KEY, key) is None else None
+
     def is_active(self, key: str) -> bool:
         """Whether a tenant exists and is served.  An unknown key costs no query if it cannot be one."""
+        known = self.remembered(key)
+        if known is not None:
+            return known
         now = time.monotonic()
-        known = self._known.get(key)
-        if known is not None and known[1] > now:
-            return known[0]
-        if re.fullmatch(TENANT_KEY, key) is None:
-            return False
         with self._app.scope(as_system=self.REASON, routine=True) as scope:
             tenant = scope[IDomain[Tenant]].get_by("key", key)
         active = tenant is not None and tenant.state is TenantState.ACTIVE

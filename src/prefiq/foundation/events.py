@@ -7,7 +7,7 @@ commit.  After-commit delivery is in memory: it is lost if the process dies betw
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,7 @@ __all__ = [
     "subscriptions_of",
 ]
 
-F = TypeVar("F", bound=Callable[..., None])
+F = TypeVar("F", bound="Callable[..., Awaitable[None] | None]")
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def subscribe(
     """Mark a function as a subscriber; its provider lists it in ``subscribers``.
 
     The first parameter is the event (or the sequence of them with ``batch``), every other annotated one is
-    taken from the scope.
+    taken from the scope.  With ``DB_MODE=async`` it may be ``async def``.
 
     Args:
         event: Class of the events wanted, for example ``EntityChanged``; those of its subclasses come too.

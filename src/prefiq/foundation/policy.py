@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -115,6 +116,14 @@ class Policy(Generic[E]):
         model = model_of(cls, Policy)
         if model is not None:
             cls.model = model
+        for name in ("rows", "unreadable", "unwritable"):
+            method: Any = vars(cls).get(name)
+            if inspect.iscoroutinefunction(inspect.unwrap(method)):
+                raise DeclarationError(
+                    f"{name} of a policy is async def",
+                    f"{cls.__module__}.{cls.__qualname__}",
+                    "write a plain def; with DB_MODE=async what it calls may wait all the same",
+                )
         for name in ("unreadable", "unwritable"):
             if name in vars(cls):
                 setattr(cls, name, _naming_fields(vars(cls)[name]))

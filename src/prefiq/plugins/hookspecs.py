@@ -58,7 +58,10 @@ class Hookspecs:
 
     @hookspec
     def prefiq_boot(self, app: Any) -> None:
-        """Once at boot, last, in module order: everything can be resolved and resources are open."""
+        """Once at boot, last, in module order: everything can be resolved and resources are open.
+
+        With ``DB_MODE=async`` it may be ``async def``.
+        """
 
     @hookspec
     def prefiq_routes(self) -> Iterable[Any]:  # type: ignore[empty-body]

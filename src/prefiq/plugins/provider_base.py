@@ -6,7 +6,7 @@ small hook objects of it; the provider itself is never registered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar
 
 from prefiq.container import Binder
@@ -46,8 +46,11 @@ class ProviderBase:
     def bind(self, to: Binder) -> None:
         """Bind what the module brings; called once at boot, when nothing can be resolved yet."""
 
-    def boot(self, app: Any) -> None:
-        """Called once, in module order, when everything can be resolved and resources are open."""
+    def boot(self, app: Any) -> Awaitable[None] | None:
+        """Called once, in module order, when everything can be resolved and resources are open.
+
+        With ``DB_MODE=async`` it may be ``async def``.
+        """
 
     def routes(self) -> Iterable[Any]:
         """Routes beside those that models bring; called once, when the HTTP application is made."""

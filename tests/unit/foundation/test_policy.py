@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prefiq.contracts import Actor, Bound, Forbidden, Scope
 from prefiq.foundation.entity import Entity
 from prefiq.foundation.policy import ActorPermissions, Policy, Roles, can, grants, model_of
+from prefiq.lowcode import DeclarationError
 
 
 class Project(Entity):
@@ -158,3 +159,13 @@ class TestPolicy:
 
         assert model_of(OwnRows, Policy) is None
         assert Own.model is Project
+
+
+@pytest.mark.parametrize("name", ["rows", "unreadable", "unwritable"])
+def test_async_method_of_a_policy_is_refused(name: str) -> None:
+    """Nobody would await it, and what it forbids would be allowed; it is told where it is written."""
+
+    async def method(self: Any, *verb: str) -> Any: ...
+
+    with pytest.raises(DeclarationError, match=f"{name} of a policy is async def"):
+        type("Mine", (Policy,), {name: method})
