@@ -162,7 +162,7 @@ def database(
     free = _free[engine]
     name = free.pop() if reuse and free else _create(engine)
     try:
-        yield replace(_server(engine), mode=mode, name=name)
+        yield replace(server(engine), mode=mode, name=name)
     finally:
         if reuse and _emptied(engine, name):
             free.append(name)
@@ -191,7 +191,8 @@ atexit.register(drop_all)
 
 
 @cache
-def _server(engine: str) -> Database:
+def server(engine: str) -> Database:
+    """The server itself, as the user who may do everything."""
     url = urlsplit(os.environ.get(f"PREFIQ_TEST_{engine.upper()}") or _DEFAULTS[engine])
     return Database(
         engine=engine,
@@ -228,12 +229,12 @@ def _connect(at: Database) -> Any:
 
 @cache
 def _problem(engine: str) -> str:
-    server = _server(engine)
+    at = server(engine)
     try:
-        _administrators[engine] = _connect(server)
+        _administrators[engine] = _connect(at)
     except (psycopg.Error, pymysql.Error) as error:
         reason = str(error).strip().splitlines()[0]
-        return f"{TITLES[engine]} at {server.host}:{server.port} cannot be reached: {reason}"
+        return f"{TITLES[engine]} at {at.host}:{at.port} cannot be reached: {reason}"
     _drop_left_over(engine)
     return ""
 
@@ -241,7 +242,7 @@ def _problem(engine: str) -> str:
 def _administrator(engine: str) -> Any:
     connection = _administrators[engine]
     if connection.closed if engine == "postgres" else not connection.open:
-        connection = _administrators[engine] = _connect(_server(engine))
+        connection = _administrators[engine] = _connect(server(engine))
     return connection
 
 
@@ -285,7 +286,7 @@ def _emptied(engine: str, name: str) -> bool:
     try:
         _cut_off(engine, name)
         if engine == "postgres":
-            with _connect(replace(_server(engine), name=name)) as connection:
+            with _connect(replace(server(engine), name=name)) as connection:
                 connection.execute(_EMPTY_POSTGRES)
         else:
             _run(engine, f"DROP DATABASE {name}")
