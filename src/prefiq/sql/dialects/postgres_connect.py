@@ -62,6 +62,9 @@ class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
         super().__init__(*arguments, **options)
         self.server_cursor_factory = _AsyncServerCursor
 
+    def __del__(self, *_: Any) -> None:
+        """Nothing to warn of: a task that is cancelled while SQLAlchemy sets a connection up drops it."""
+
     def cursor(self, name: str = "", **options: Any) -> Any:
         """A cursor; with a name it stands on the server and its rows are those of now."""
         return super().cursor(**_cursor_options(self, name, options))

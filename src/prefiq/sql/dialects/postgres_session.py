@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import select
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -27,6 +27,8 @@ __all__ = ["PostgresAsyncSession", "PostgresSession"]
 
 COPY_FROM = 200
 """Rows from which on COPY is faster than inserting, whose statements go together as well."""
+PIPELINE = 1000
+"""Statements that are sent before their answers are read."""
 MOST_KEPT = 1000
 """Rows that a connection that nobody uses may hold in memory."""
 
@@ -165,7 +167,7 @@ class PostgresSession(_PostgresSession):
         cursor = self._cursor
         try:
             if len(rows) < COPY_FROM or plan.into is None or not self._can_copy(plan.into.table):
-                cursor.executemany(plan.sql, rows)
+                return sum(self._pipeline(plan.sql, part) for part in _parts(rows))
             else:
                 with cursor.copy(_copy_text(plan)) as copy:
                     copy.set_types(_copy_types(plan))
@@ -190,6 +192,10 @@ class PostgresSession(_PostgresSession):
     def limit(self, seconds: float) -> None:
         """See ``Session``."""
         self.control(self._limiting(seconds))
+
+    def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        self._cursor.executemany(sql, rows)
+        return int(self._cursor.rowcount)
 
     def _forget_plans(self) -> None:
         self._stale = False
@@ -261,7 +267,7 @@ class PostgresAsyncSession(_PostgresSession):
         cursor = self._cursor
         try:
             if len(rows) < COPY_FROM or plan.into is None or not await self._can_copy(plan.into.table):
-                await cursor.executemany(plan.sql, rows)
+                return sum([await self._pipeline(plan.sql, part) for part in _parts(rows)])
             else:
                 async with cursor.copy(_copy_text(plan)) as copy:
                     copy.set_types(_copy_types(plan))
@@ -296,6 +302,10 @@ class PostgresAsyncSession(_PostgresSession):
         """See ``Session``."""
         self.control(self._limiting(seconds))
 
+    async def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        await self._cursor.executemany(sql, rows)
+        return int(self._cursor.rowcount)
+
     async def _forget_plans(self) -> None:
         self._stale = False
         await self._cursor.execute("DEALLOCATE ALL")
@@ -307,6 +317,11 @@ class PostgresAsyncSession(_PostgresSession):
             rows = await self._cursor.fetchall()
             known = self._copyable[table] = not rows[0][0]
         return known
+
+
+def _parts(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows in parts that one pipeline takes: each is a wait of its own, with the time that that may take."""
+    return (rows[start : start + PIPELINE] for start in range(0, len(rows), PIPELINE))
 
 
 _ASK_SECURITY = "SELECT row_security_active(%s::regclass)"
