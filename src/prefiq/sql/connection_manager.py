@@ -199,6 +199,17 @@ class ConnectionManager:
                     continue
                 return connection, session
 
+    def in_use(self) -> dict[str, int]:
+        """How many connections units of work hold now, by database; those that hold none are left out."""
+        with self._lock:
+            engines = [self._engines, *self._loops.values()]
+        found: dict[str, int] = {}
+        for name, engine in (pair for held in engines for pair in tuple(held.items())):
+            pool: Any = engine.pool
+            if count := pool.checkedout():
+                found[name] = found.get(name, 0) + count
+        return found
+
     def warm_up(self) -> None:
         """Open the connections of every pool that shall have them at start (``DB_POOL_WARMUP``).
 

@@ -250,3 +250,13 @@ def test_settings_serve_as_configuration(tables: Tables, tmp_path: Path) -> None
     with ConnectionManager([settings], tables).schema_connection() as connection:
         connection.exec_driver_sql("CREATE TABLE t (x)")
     assert (tmp_path / "x.db").exists()
+
+
+def test_manager_knows_what_is_in_use(connections: ConnectionManager) -> None:
+    """By database; nothing where nothing is."""
+    assert connections.in_use() == {}
+    first, second = connections.checkout()[0], connections.checkout()[0]
+    assert connections.in_use() == {"default": 2}
+    first.close()
+    second.close()
+    assert connections.in_use() == {}
