@@ -45,6 +45,11 @@ def cancelled_at(running: Coroutine[Any, Any, Any], place: int, times: int) -> G
             value, step = error, steps.throw
 
 
+def begin(unit: Unit) -> None:
+    unit.owners.save(Owner(name="old"))
+    unit.things.save_many([Thing(code="1"), Thing(code="2")])
+
+
 def add_many(unit: Unit, count: int) -> None:
     unit.owners.save_many([Owner(name="new") for _ in range(count)])
 
@@ -61,6 +66,11 @@ def read_stream(unit: Unit) -> None:
         unit.owners.save(Owner(name="new"))
         for rows in unit.executor.stream(sa.select(unit.owner.c.id), batch=1):
             assert len(rows) == 1
+
+
+def read_held_stream(unit: Unit) -> None:
+    for rows in unit.executor.stream(sa.select(unit.thing.c.id), batch=1):
+        assert len(rows) == 1
 
 
 def change(unit: Unit) -> None:
@@ -83,6 +93,7 @@ OPERATIONS: dict[str, Callable[[Unit], Any]] = {
     "copy": lambda unit: add_many(unit, 300),
     "nested": add_nested,
     "stream": read_stream,
+    "stream without a transaction": read_held_stream,
     "core": lambda unit: unit.executor.exec(sa.update(unit.owner).values(name="new")),
     "core in bulk": lambda unit: unit.executor.bulk(
         sa.update(unit.owner).values(name=sa.bindparam("to")), [{"to": "new"}] * 3
@@ -98,7 +109,7 @@ def test_cancelled_at_every_await(shop: Shop, name: str, times: int) -> None:
 
     Once, as asyncio cancels; or at each await from there on, as a group of tasks may.
     """
-    shop.in_scope(lambda unit: unit.owners.save(Owner(name="old")))
+    shop.in_scope(begin)
     shop = Shop(shop.database, pool_size=1)
 
     def use() -> None:
@@ -108,6 +119,7 @@ def test_cancelled_at_every_await(shop: Shop, name: str, times: int) -> None:
     def names() -> list[str]:
         with shop.scope() as scope:
             unit = Unit(shop, scope)
+            assert unit.executor.scalar("SELECT count(*) FROM pg_cursors WHERE name <> ''") == 0
             return sorted(row[0] for row in unit.executor.query(sa.select(unit.owner.c.name)))
 
     def reset() -> None:
