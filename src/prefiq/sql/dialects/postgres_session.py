@@ -168,12 +168,11 @@ class PostgresSession(_PostgresSession):
         try:
             if len(rows) < COPY_FROM or plan.into is None or not self._can_copy(plan.into.table):
                 return sum(self._pipeline(plan.sql, part) for part in _parts(rows))
-            else:
-                with cursor.copy(_copy_text(plan)) as copy:
-                    copy.set_types(_copy_types(plan))
-                    write_row = copy.write_row
-                    for row in rows:
-                        write_row(row)
+            with cursor.copy(_copy_text(plan)) as copy:
+                copy.set_types(_copy_types(plan))
+                write_row = copy.write_row
+                for row in rows:
+                    write_row(row)
         except BaseException:
             self._look()
             raise
@@ -268,12 +267,11 @@ class PostgresAsyncSession(_PostgresSession):
         try:
             if len(rows) < COPY_FROM or plan.into is None or not await self._can_copy(plan.into.table):
                 return sum([await self._pipeline(plan.sql, part) for part in _parts(rows)])
-            else:
-                async with cursor.copy(_copy_text(plan)) as copy:
-                    copy.set_types(_copy_types(plan))
-                    write_row = copy.write_row
-                    for row in rows:
-                        await write_row(row)
+            async with cursor.copy(_copy_text(plan)) as copy:
+                copy.set_types(_copy_types(plan))
+                write_row = copy.write_row
+                for row in rows:
+                    await write_row(row)
         except BaseException:
             self._look()
             raise
