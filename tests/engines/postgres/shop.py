@@ -12,13 +12,14 @@ from uuid import UUID
 from tests.servers import Database
 
 from prefiq import bridge
-from prefiq.contracts import Bound, Scope, Tenancy
+from prefiq.contracts import Bound, Placement, Scope, Tenancy
 from prefiq.foundation.entity import Entity
 from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.lowcode import Catalog, ModelMeta, field, ref
 from prefiq.sql import ConnectionManager, Executor, Tables
 
 T = TypeVar("T")
+ALONE = Bound("acme", Placement("single"))
 
 
 class Colour(StrEnum):
@@ -102,9 +103,9 @@ class Shop:
         return self.run(opened)
 
     def scope(self, tenancy: Tenancy | None = None, seconds: float | None = None) -> Scope:
-        """A scope of a tenant."""
+        """A scope of a tenant, who is alone unless one is named: then tests may ask the server by raw SQL."""
         deadline = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
-        return Scope(tenancy or Bound("acme"), resolve=_resolve, deadline=deadline)
+        return Scope(tenancy or ALONE, resolve=_resolve, deadline=deadline)
 
     def executor(self, scope: Scope) -> Executor:
         """The scope's door."""
