@@ -9,11 +9,12 @@ import math
 import re
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import pq
+from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
@@ -25,8 +26,13 @@ from prefiq.sql.dialects.postgres_waiting import finished
 
 __all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "parameters"]
 
+GRACE = 5.0
+"""Seconds that the server has beyond the statement's own time, to say that it is over."""
+INTERVAL = 0.1
+"""Seconds between two looks at signals, psycopg's own."""
 MOST_PREPARED = 256
 """Statements that a connection keeps prepared; the server holds a plan of some 10 KiB for each."""
+T = TypeVar("T")
 _SOCKET = re.compile(r"(/.*)/\.s\.PGSQL\.(\d+)")
 
 
@@ -34,6 +40,12 @@ class PostgresConnection(psycopg.Connection[Any]):
     """Psycopg's, whose named cursors outlive the statement also where no transaction is open."""
 
     statement_timeout: float = math.inf
+    patience: float | None = None
+    """Seconds after which a server that answers nothing is given up."""
+
+    def wait(self, gen: PQGen[T], interval: float = INTERVAL, timeout: float | None = None) -> T:
+        """Let the server answer; one that hangs cannot end its own statement."""
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
     def cursor(self, name: str = "", **options: Any) -> Any:
         """A cursor; with a name it stands on the server and its rows are those of now."""
@@ -57,6 +69,16 @@ class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
     """The same for async mode."""
 
     statement_timeout: float = math.inf
+    patience: float | None = None
+
+    async def wait(
+        self,
+        gen: PQGen[T],
+        interval: float = INTERVAL,
+        timeout: float | None = None,  # noqa: ASYNC109  psycopg's own
+    ) -> T:
+        """Let the server answer; one that hangs cannot end its own statement."""
+        return await super().wait(gen, interval, self.patience if timeout is None else timeout)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -111,18 +133,20 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
         return migrating
 
     usual = database.statement_timeout or math.inf
+    patience = None if usual == math.inf else usual + GRACE
     engine: sa.Engine
 
     def connect() -> Any:
         if mode == "sync":
             connection = _connect(given, adapters)
-            connection.statement_timeout = usual
+            connection.statement_timeout, connection.patience = usual, patience
             return connection
         opening: Any = _connect_async(
             given, adapters
         )  # SQLAlchemy's protocol of it is wider than what it uses
         adapted = await_(_Adapted.create(engine.dialect.dbapi, opening))
-        adapted.driver_connection.statement_timeout = usual
+        driver: Any = adapted.driver_connection
+        driver.statement_timeout, driver.patience = usual, patience
         return adapted
 
     engine = sa.create_engine(

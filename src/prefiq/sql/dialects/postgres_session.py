@@ -287,7 +287,7 @@ class PostgresAsyncSession(_PostgresSession):
             if sql.startswith(("BEGIN", "SET")):
                 await self._connection.wait(running)
             else:
-                await to_its_end(running, self._pgconn.socket)
+                await to_its_end(running, self._pgconn.socket, self._connection.patience)
         except BaseException as error:
             self._look()
             if self.dead and isinstance(error, psycopg.Error):

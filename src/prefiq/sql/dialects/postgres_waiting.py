@@ -20,18 +20,19 @@ ENDING = 5.0
 """Seconds for which a cancelled task still waits."""
 
 
-async def to_its_end(running: PQGen[None], socket: int) -> None:
+async def to_its_end(running: PQGen[None], socket: int, patience: float | None) -> None:
     """Wait for what a connection does, whatever happens to the task.
 
     Args:
         running: psycopg's generator of it.
         socket: The connection's.
+        patience: Seconds after which it is given up; None for no end.
 
     Raises:
         psycopg.Error: It failed, or did not end in time.
     """
     cancelled = 0
-    until = math.inf
+    until = math.inf if patience is None else time.monotonic() + patience
     try:
         while True:
             left = None if until == math.inf else max(0.0, until - time.monotonic())
