@@ -217,11 +217,11 @@ def changes(entity: Any, spec: ModelSpec | None) -> dict[str, tuple[Any, Any]]:
     return {
         name: (old, new)
         for name, old, new in zip(names, stored, values, strict=False)
-        if old is not new and not _same(old, new)
+        if old is not new and not same(old, new)
     }
 
 
-def _same(old: Any, new: Any) -> bool:
+def same(old: Any, new: Any) -> bool:
     """Whether both are stored alike; JSON tells 1, 1.0 and true apart, which Python's ``==`` does not."""
     if type(old) is list and type(new) is list:
         return len(old) == len(new) and all(map(_same_inside, old, new))
@@ -232,8 +232,8 @@ def _same(old: Any, new: Any) -> bool:
 
 def _same_inside(old: Any, new: Any) -> bool:
     if isinstance(old, _Record):
-        return type(old) is type(new) and all(map(_same, _values(old), _values(new)))
-    return type(old) is type(new) and _same(old, new)
+        return type(old) is type(new) and all(map(same, _values(old), _values(new)))
+    return type(old) is type(new) and same(old, new)
 
 
 def check_status(entity: Any, field: str, initial: Any, model: str) -> None:

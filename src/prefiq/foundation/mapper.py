@@ -11,13 +11,19 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from prefiq.foundation.entity import same
+from prefiq.foundation.fitting import fit_of, test_of
 from prefiq.lowcode import FieldSpec, ModelSpec
 from prefiq.lowcode.values import check_for
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.generated import make_function
 from prefiq.sql.types import type_of
 
-__all__ = ["Mapper", "copied", "snapshot_of"]
+__all__ = ["Mapper", "copied", "diff_of", "snapshot_of"]
+
+_encode = msgspec.json.Encoder().encode
 
 _ID = FieldSpec("id", "uuid", object)
 _VERSION = FieldSpec("version", "int", int)
@@ -41,7 +47,7 @@ class Mapper:
         own = (_ID,) if spec.parent else (_ID, _VERSION)
         self._fields = {f.column: f.stored for f in (*own, *spec.all_fields)}
         self.columns: tuple[str, ...] = tuple(self._fields)
-        self.names: dict[str, Any] = {"cls": spec.cls, "required": _required}
+        self.names: dict[str, Any] = {"cls": spec.cls}
         for number, extension in enumerate(spec.extensions):
             self.names |= {f"ext{number}": extension.cls, f"of{number}": extension.cls.of}
         self._numbers = {extension.cls: number for number, extension in enumerate(spec.extensions)}
@@ -125,15 +131,29 @@ class Mapper:
         if convert is not None:
             self.names[f"dump_field_{field.name}"] = convert
             value = f"dump_field_{field.name}({value})"
-        if codec.dump_source == "{v}":
-            # The column takes NULL, the field does not.
-            return f"required({value})" if field.reads_null else value
-        if field.nullable:
-            return f"(None if (x := {value}) is None else {codec.dump_source.replace('{v}', 'x')})"
-        if field.kind == "json":
-            # None is a document too, for msgspec.
-            value = f"required({value})"
-        return codec.dump_source.replace("{v}", value)
+        if field.kind == "enum":  # what is no state is in no table of their texts
+            source = codec.dump_source.replace("{v}", "x")
+            return (
+                f"(None if (x := {value}) is None else {source})"
+                if field.nullable
+                else codec.dump_source.replace("{v}", value)
+            )
+        fit, dump = fit_of(field), codec.dump
+        fitting = f"fit_{column}"
+
+        def fitted(value: Any) -> Any:
+            found = fit(value)
+            return None if found is None else dump(found)
+
+        self.names[fitting] = fitted
+        sure = (codec.sure or codec.dump_source).replace("{v}", "x")
+        if field.kind == "json" and codec.dump_source == "encode_json({v}).decode()":
+            sure = "j.decode()"
+        if field.nullable:  # NULL needs no test
+            test = test_of(field, "x", self._engine.name, self.names).replace("x := x", "x")
+            return f"(None if (x := {value}) is None else ({sure} if {test} else {fitting}(x)))"
+        test = test_of(field, value, self._engine.name, self.names)
+        return f"({sure} if {test} else {fitting}(x))"
 
     def _load_source(self, field: FieldSpec, variable: str) -> str:
         codec = self._engine.codec(type_of(field))
@@ -244,12 +264,15 @@ def diff_of(spec: ModelSpec) -> Callable[[Any, tuple[Any, ...]], list[str]]:
     Args:
         spec: The model, or a child.
     """
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"differs": _differs}
     lines = ["def made(e, stored):", "    changed = []"]
     struct = spec.cls.__struct_fields__
+    documents = {f.name for f in spec.fields if f.kind == "json"}
+    documents |= {c.name for c in spec.children if any(f.kind == "json" for f in c.model.fields)}
     for number, name in enumerate(struct):
         if name not in {"id", "version"}:
-            lines.append(f"    if (new := e.{name}) is not (old := stored[{number}]) and new != old:")
+            differs = "differs(new, old)" if name in documents else "new != old"
+            lines.append(f"    if (new := e.{name}) is not (old := stored[{number}]) and {differs}:")
             lines.append(f'        changed.append("{name}")')
     if spec.extensions:
         names["nothing"] = {}
@@ -259,13 +282,21 @@ def diff_of(spec: ModelSpec) -> Callable[[Any, tuple[Any, ...]], list[str]]:
         names[f"ext{number}"] = extension.cls
         lines.append(f"    if (x := held.get(ext{number})) is not None:")
         for f in extension.fields:
+            differs = "differs(new, old)" if f.kind == "json" else "new != old"
             lines.append(
-                f"        if (new := x.{f.attribute}) is not (old := stored[{place}]) and new != old:"
+                f"        if (new := x.{f.attribute}) is not (old := stored[{place}]) and {differs}:"
             )
             lines.append(f'            changed.append("{f.column}")')
             place += 1
         lines.append("        pass")
     return make_function("\n".join([*lines, "    return changed"]), names)
+
+
+def _differs(new: Any, old: Any) -> bool:
+    """Whether two documents, or rows with documents, are stored alike; JSON tells 1, 1.0 and true apart."""
+    if new != old:
+        return True
+    return _encode(new) != _encode(old) and not same(old, new)
 
 
 def _present(field: FieldSpec, value: Any) -> Any:
@@ -286,10 +317,4 @@ def copied(document: Any) -> Any:
 
 
 def _same(value: Any) -> Any:
-    return value
-
-
-def _required(value: Any) -> Any:
-    if value is None:
-        raise TypeError("a value is required")
     return value

@@ -24,11 +24,12 @@ from prefiq.contracts import (
 from prefiq.foundation.criteria_memory import in_order, is_behind, matcher
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
+from prefiq.foundation.fitting import kept_of, refusal_of
 from prefiq.foundation.for_model import derive
 from prefiq.foundation.mapper import diff_of, snapshot_of
 from prefiq.foundation.memory_store import SHARED, MemoryStore, MemoryTransactions, Put, Row, require_usable
 from prefiq.foundation.repository import Repository
-from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
+from prefiq.foundation.repository_state import StatusCheck, mark_stored, restore_on_rollback
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.sql.criteria_values import check_after, sort_keys
 from prefiq.sql.errors import CriteriaError, ReadOnlyTransaction, SharedTableProtected
@@ -73,6 +74,7 @@ class RepositoryMemory(Repository[E]):
         self.spec: ModelSpec = store.catalog[self.model]
         self._snapshot = snapshot_of(self.spec)
         self._diff = diff_of(self.spec)
+        self._kept = kept_of(self.spec)
         self._status = StatusCheck(self.spec)
 
     @classmethod
@@ -164,7 +166,7 @@ class RepositoryMemory(Repository[E]):
                 if entity.id in self._rows():
                     raise UniqueViolation(spec.qualified, ("id",))
                 store.check_references(tenant, spec, entity)
-                values = list(self._snapshot(entity))
+                values = list(self._kept(self._snapshot(entity)))
                 values[1] = 1
                 put(tenant, spec, entity.id, Row(tuple(values)))
             restore_on_rollback(self._transactions, entities)
@@ -197,14 +199,23 @@ class RepositoryMemory(Repository[E]):
                 self._status.check(entity)
             if spec.extensions:
                 complete(entity, spec, stored)
-            if not self._diff(entity, stored):
+            try:
+                changed = self._diff(entity, stored)
+            except (
+                TypeError,
+                ValueError,
+                ArithmeticError,
+                RecursionError,
+            ):  # a value that cannot be compared
+                changed = ["?"]
+            if not changed:
                 return entity
             if is_stale:
                 raise ConcurrencyError(spec.qualified, row_now.id)
             with self._failing(), store.writing(self._transactions) as put:
                 self._refuse_unfit((entity,))
                 store.check_references(tenant, spec, entity)
-                values = list(self._snapshot(entity))
+                values = list(self._kept(self._snapshot(entity)))
                 values[1] += 1
                 put(tenant, spec, row_now.id, Row(tuple(values)))
                 restore_on_rollback(self._transactions, (entity,))

@@ -22,12 +22,13 @@ from prefiq.contracts import (
 )
 from prefiq.foundation.entity import loaded
 from prefiq.foundation.extension import complete
+from prefiq.foundation.fitting import refusal_of
 from prefiq.foundation.for_model import derive
 from prefiq.foundation.mapper import Mapper
 from prefiq.foundation.repository import Repository
 from prefiq.foundation.repository_children import ChildRows, chunks
 from prefiq.foundation.repository_references import help_to_delete, missing_references, needs_help
-from prefiq.foundation.repository_state import StatusCheck, mark_stored, refusal_of, restore_on_rollback
+from prefiq.foundation.repository_state import StatusCheck, mark_stored, restore_on_rollback
 from prefiq.lowcode import ModelSpec
 from prefiq.sql.criteria import after_shape, shape_of
 from prefiq.sql.criteria_values import SortKey, check_after, field_of, sort_keys
@@ -40,7 +41,7 @@ __all__ = ["RepositoryQuery"]
 
 E = TypeVar("E")
 
-_UNFIT = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+_UNFIT = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 """What a conversion or the driver raises for a value that is not of its field's type."""
 _REFUSED = (ForeignKeyViolation, DatabaseError)
 _EXPLAINED = (*_UNFIT, *_REFUSED)
@@ -320,11 +321,11 @@ class RepositoryQuery(Repository[E]):
         parts.status.check(entity)
         if parts.spec.extensions:
             complete(entity, parts.spec, stored)
-        changed = parts.mapper.diff(entity, stored)
-        if not changed:
-            return
-        columns = tuple(name for name in changed if name not in parts.child_names)
         try:
+            changed = parts.mapper.diff(entity, stored)
+            if not changed:
+                return
+            columns = tuple(name for name in changed if name not in parts.child_names)
             if len(columns) == len(changed):
                 self._write_changes(tenant, entity, columns)
                 self._stored(entity, entity.version + 1)

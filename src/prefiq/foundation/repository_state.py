@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from decimal import Context, Decimal
+from collections.abc import Iterable
 from typing import Any
 
-from prefiq.contracts import FieldError, ITransactions, ValidationFailed
+from prefiq.contracts import ITransactions
 from prefiq.foundation.entity import check_status, loaded
-from prefiq.lowcode import FieldSpec, ModelSpec
-from prefiq.lowcode.field import MISSING
-from prefiq.lowcode.values import INT_MAX, INT_MIN, BadValue, clean_json
-from prefiq.sql.criteria_values import problem_of
+from prefiq.lowcode import ModelSpec
 
-__all__ = ["StatusCheck", "mark_stored", "refusal_of", "restore_on_rollback"]
-
-_WIDE = Context(prec=60)
+__all__ = ["StatusCheck", "mark_stored", "restore_on_rollback"]
 
 
 class StatusCheck:
@@ -77,50 +71,3 @@ def restore_on_rollback(transactions: ITransactions, entities: Iterable[Any]) ->
                 entity._moves = moves
 
     transactions.on_rollback(restore)
-
-
-def refusal_of(spec: ModelSpec, entities: Iterable[Any]) -> ValidationFailed | None:
-    """Why the first unfit entity cannot be stored: values that are missing or not of their field's type.
-
-    Lengths and bounds are the service's to check, not a store's.
-
-    Args:
-        spec: The model.
-        entities: As they were given to the store.
-    """
-    for entity in entities:
-        errors = [*_errors(spec, entity, "")]
-        for child in spec.children:
-            for number, row in enumerate(getattr(entity, child.name)):
-                errors.extend(_errors(child.model, row, f"{child.name}.{number}."))
-        if errors:
-            return ValidationFailed(spec.qualified, tuple(errors))
-    return None
-
-
-def _errors(spec: ModelSpec, entity: Any, prefix: str) -> Iterator[FieldError]:
-    for field in (declared.stored for declared in spec.all_fields):
-        value = field.read(entity)
-        if value is None or value is MISSING:
-            if value is MISSING or not field.nullable:
-                yield FieldError(prefix + field.name, "required", "a value is required")
-        elif field.kind == "json":
-            try:
-                clean_json(value)
-            except BadValue as bad:
-                yield FieldError(prefix + field.name, bad.code, bad.message, bad.params)
-        elif problem := problem_of(field, value):
-            yield FieldError(prefix + field.name, "type", problem)
-        elif not _fits(field, value):
-            yield FieldError(prefix + field.name, "range", "the column cannot hold the value exactly")
-
-
-def _fits(field: FieldSpec, value: Any) -> bool:
-    if field.kind == "decimal":
-        scaled = Decimal(value).scaleb(field.scale or 0, _WIDE)
-        return bool(scaled == int(scaled) and abs(scaled) <= INT_MAX)
-    if field.kind == "int":
-        return bool(INT_MIN <= value <= INT_MAX)
-    if field.kind == "enum":
-        return str(value) in set(field.type)
-    return True

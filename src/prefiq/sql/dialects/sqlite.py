@@ -91,6 +91,7 @@ _DATETIME = Codec(
     "dump_datetime({v})",
     "load_datetime({v})",
     {"dump_datetime": _dump_datetime, "load_datetime": datetime.fromisoformat},
+    "{v}.isoformat('T', 'microseconds')[:26] + 'Z'",
 )
 _DATE = Codec(
     date.isoformat,
@@ -98,8 +99,9 @@ _DATE = Codec(
     "dump_date({v})",
     "load_date({v})",
     {"dump_date": date.isoformat, "load_date": date.fromisoformat},
+    "{v}.isoformat()",
 )
-_BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int})
+_BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int}, "{v}")
 
 _decode_uuid = msgspec.msgpack.Decoder(UUID).decode
 # MessagePack's head of 16 bytes of binary data: its decoder makes a UUID six times faster than UUID(bytes=…).
@@ -121,7 +123,7 @@ _JSON = Codec(
     "decode_json({v})",
     {"encode_json": _encode_json, "decode_json": _decode_json},
 )
-_FLOAT = Codec(float, float, "{v}", "{v}")
+_FLOAT = Codec(float, float, "{v}", "{v}", sure="({v} + 0.0)")
 _CODECS = {"datetime": _DATETIME, "date": _DATE, "bool": _BOOL, "uuid": _UUID, "json": _JSON, "float": _FLOAT}
 
 
