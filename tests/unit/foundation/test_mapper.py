@@ -164,12 +164,14 @@ def test_row_that_cannot_be_read_names_its_field(executor: Executor, tables: Tab
     [
         ("label", None, "required"),
         ("label", "\ud800", "type"),
-        ("price", Decimal("0.001"), "range"),
-        ("price", Decimal("1e20"), "range"),
+        ("price", Decimal("0.001"), "scale"),
+        ("price", Decimal("1e20"), "precision"),
         ("price", "1", "type"),
         ("packed", datetime(2026, 1, 1), "type"),  # noqa: DTZ001
         ("data", None, "required"),
         ("data", {"a": object()}, "type"),
+        ("data", {"a": float("nan")}, "finite"),
+        ("label", "x" * 1000, "max_length"),
     ],
 )
 def test_value_that_no_column_holds_is_refused(
