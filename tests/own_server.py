@@ -166,7 +166,8 @@ class OwnServer:
             if self.engine == "mariadb":
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS {_NAME}")
                 return
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_NAME])
+            # A standby takes no new one.
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s OR pg_is_in_recovery()", [_NAME])
             if not cursor.fetchone():
                 cursor.execute(f"CREATE DATABASE {_NAME}")
 

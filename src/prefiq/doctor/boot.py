@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.settings import Settings
 
-__all__ = ["BootDiagnosis", "examine_boot", "file_permissions", "settings_warnings"]
+__all__ = ["BootDiagnosis", "drivers", "examine_boot", "file_permissions", "settings_warnings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def examine_boot(load: Callable[[], Settings], *further: Further, seconds: float
         return BootDiagnosis(tuple(findings_of(error)))
     from prefiq.application import Application
 
-    findings = [*settings_warnings(settings), *file_permissions(settings)]
+    findings = [*settings_warnings(settings), *file_permissions(settings), *drivers(settings)]
     endless = tuple(rehearse(settings, seconds)) if seconds > 0 else ()
     if endless:  # this process would not come further than the other did
         return BootDiagnosis((*endless, *findings), settings)
@@ -101,6 +101,19 @@ def file_permissions(settings: Settings) -> Iterator[Finding]:
             f"chmod 600 {file}",
             exit_code=3,
         )
+
+
+def drivers(settings: Settings) -> Iterator[Finding]:
+    """Databases whose driver is not installed."""
+    from prefiq.sql.dialects import engine_for
+
+    found: dict[str, Finding] = {}
+    for database in settings.databases.values():
+        try:
+            engine_for(database.engine, database.mode)
+        except PrefiqError as error:
+            found |= {finding.where: finding for finding in findings_of(error)}
+    yield from found.values()
 
 
 def _checks_of_modules(app: Application) -> Iterator[Finding]:

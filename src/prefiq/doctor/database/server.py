@@ -46,12 +46,13 @@ def connections(situation: Situation, limits: Iterable[tuple[str, int]]) -> Iter
         limits: What sets the limit, and how many connections it leaves.
     """
     wanted = situation.database.pool_size * situation.processes
+    processes = "1 process opens" if situation.processes == 1 else f"{situation.processes} processes open"
     for name, most in limits:
         if 1 <= most < wanted:
             yield Finding(
                 "PFQ-D240",
                 "error",
-                f"{name} leaves {most} connections, and {situation.processes} processes open up to {wanted}",
+                f"{name} leaves {most} connections, and {processes} up to {wanted}",
                 situation.where,
                 f"raise {name}, lower {situation.prefix}DB_POOL_SIZE ({situation.database.pool_size}), or put a "
                 "pooler between",
