@@ -94,6 +94,7 @@ class MariadbEngine:
             max_overflow=0,
             pool_timeout=database.pool_timeout,
             pool_reset_on_return=None,
+            pool_use_lifo=True,  # those that nobody needs stay idle, and may end
             hide_parameters=True,  # errors, and so logs, name no values
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,

@@ -29,6 +29,8 @@ __all__ = ["MARIADB_ASYNC", "AsyncMariadbConnection", "AsyncMariadbEngine", "Asy
 
 
 _CONVERSIONS = conversions(converters.conversions)
+ENDING = 5.0
+"""Seconds for which a cancelled task still waits for its COMMIT."""
 _MULTI_STATEMENTS = 1 << 16
 _TLS = 1 << 11
 
@@ -45,6 +47,9 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
     statement_timeout: float = 0.0
     session: AsyncMariadbSession | None = None
     prefers_tls: bool = False
+    _ssl_context: Any
+    _ending: bool = False
+    _cancelled: int = 0
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -85,9 +90,42 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
 
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
-        if self.prefers_tls and not self.server_capabilities & _TLS:
-            self._ssl_context = None
-            self._client_flag &= ~_TLS
+        if self._ssl_context is None or self.server_capabilities & _TLS:
+            return
+        if not self.prefers_tls:
+            raise errors.OperationalError(2026, "the server does not speak TLS")
+        self._ssl_context = None
+        self._client_flag &= ~_TLS
+
+    async def end(self, sql: str) -> None:
+        """Run a COMMIT, which a cancelled task still waits for: else nobody knows what became of it.
+
+        The cancellation goes on behind it, at the task's next await.
+        """
+        self._ending = True
+        try:
+            await self.query(sql)
+        finally:
+            self._ending = False
+            cancel_again(self._cancelled)
+            self._cancelled = 0
+
+    async def _fill_buffer(self, need: int) -> None:
+        if not self._ending:
+            await super()._fill_buffer(need)
+            return
+        protocol, until = self._proto, None
+        while protocol.length - protocol.pos < need:
+            if protocol.eof or protocol.exc is not None:
+                raise errors.OperationalError(2013, "the server hung up")
+            try:
+                async with asyncio.timeout_at(until):
+                    await protocol.wait_for_data(need)
+            except asyncio.CancelledError:
+                self._cancelled += 1
+                until = until or self._loop.time() + ENDING
+            except TimeoutError as error:
+                raise errors.OperationalError(2013, "no answer in time") from error
 
     def close(self) -> None:
         """Close; asyncmy does so too, when a task is cancelled while it reads."""
@@ -172,6 +210,16 @@ async def connect(database: DatabaseLike) -> AsyncMariadbConnection:
     return connection
 
 
+def cancel_again(times: int) -> None:
+    """Let the task be cancelled at its next await, as often as it was."""
+    task = asyncio.current_task() if times else None
+    if task is not None:
+        for _ in range(times):
+            task.uncancel()
+        for _ in range(times):
+            task.cancel()
+
+
 class AsyncMariadbSession:
     """One connection of asyncmy: every statement is one coroutine that the bridge awaits.
 
@@ -209,7 +257,8 @@ class AsyncMariadbSession:
 
     def control(self, sql: str) -> None:
         """See ``Session``."""
-        await_(self._connection.query(sql))
+        run = self._connection.end if sql == "COMMIT" else self._connection.query
+        await_(run(sql))
 
     @property
     def in_transaction(self) -> bool:

@@ -6,17 +6,20 @@ Source: MariaDB, "MariaDB Error Code Reference"; numbers from 2000 to 2999 are t
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Any
 
 from prefiq.errors import PrefiqError
 from prefiq.sql.dialects.engine import Fault
 from prefiq.sql.errors import (
     AccessDenied,
+    ConnectionsExhausted,
     DatabaseError,
     DatabaseLocked,
     Deadlock,
     Disconnected,
     DiskFull,
+    EncryptionFailed,
     ReadOnlyDatabase,
     ReadOnlyTransaction,
     SchemaMissing,
@@ -43,6 +46,10 @@ _ERRORS: dict[int, type[DatabaseError]] = {
     1051: SchemaMissing,
     1049: ServerDatabaseMissing,
     1046: ServerDatabaseMissing,
+    1040: ConnectionsExhausted,
+    1203: ConnectionsExhausted,
+    1226: ConnectionsExhausted,
+    2026: EncryptionFailed,
     1290: ReadOnlyDatabase,
     1036: ReadOnlyDatabase,
     1836: ReadOnlyDatabase,
@@ -51,8 +58,8 @@ _ERRORS: dict[int, type[DatabaseError]] = {
     1153: StatementTooLarge,
 }
 _DENIED = frozenset({1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1862})
-# Too many connections, killed, shutting down, no cluster, broken pipes: a later attempt may well succeed.
-_GONE = frozenset({1040, 1047, 1053, 1080, 1081, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1927})
+# Killed, shutting down, no cluster, broken pipes: a later attempt may well succeed.
+_GONE = frozenset({1047, 1053, 1080, 1081, 1152, 1158, 1159, 1160, 1161, 1184, 1927})
 
 _TABLE = "prefiq_table"
 _KEY = re.compile(r"for key '([^']*)'$")
@@ -106,11 +113,14 @@ def explain(error: BaseException, database: str) -> Fault:
         refers = _REFERS.search(message) if number == 1452 else None
         names = re.findall(r"`([^`]+)`", refers[1]) if refers else ()
         return Fault("foreign_key", table, tuple(names))
-    return Fault("other", error=_other(number, database))
+    return Fault("other", error=_other(number, database, error))
 
 
-def _other(number: int, database: str) -> PrefiqError:
+def _other(number: int, database: str, error: BaseException) -> PrefiqError:
     reason = f"MariaDB error {number}"
+    cause = getattr(error, "original_exception", None) or error.__cause__
+    if isinstance(cause, ssl.SSLError):
+        return EncryptionFailed(database, type(cause).__name__)
     if number == 1792:
         return ReadOnlyTransaction()
     if number in _DENIED:

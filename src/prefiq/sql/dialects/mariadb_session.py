@@ -143,8 +143,9 @@ def connect(database: DatabaseLike, *, scoped: bool) -> MariadbConnection:
 
 
 def keep_alive(sock: Any) -> None:
-    """Let the system notice within two minutes that the other side is gone, where it knows how."""
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+    """Let the system notice within a minute that the other side is gone, where it knows how."""
+    options = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+    for name, value in options.items():
         option = getattr(socket, name, None)
         if option is not None and getattr(sock, "family", None) in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
