@@ -219,7 +219,7 @@ def _connect(at: Database) -> Any:
         host=at.host,
         port=at.port,
         user=at.user,
-        password=at.password,
+        password=at.password.encode(),  # PyMySQL would write it in Latin-1
         database=at.name or None,
         connect_timeout=_WAIT,
         autocommit=True,

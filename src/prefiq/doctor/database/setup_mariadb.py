@@ -98,7 +98,7 @@ def script(users: Users, admin: str) -> str:
         admin: The administrator's name, or empty.
     """
     database = users.database
-    variables = ", ".join(f"@{user.setting} = '…'" for user in users.all)
+    variables = ", ".join(f"{_variable(user)} = '…'" for user in users.all)
     lines = [
         f"-- MariaDB, database {database.name}, for the client mariadb; it may be run again:",
         f"--     mariadb -h {database.host} -P {database.port} -u {admin or 'ADMINISTRATOR'} -p",
@@ -114,8 +114,15 @@ def script(users: Users, admin: str) -> str:
 
 def _asked(step: Step) -> str:
     assert step.user
-    head = f"ALTER USER {step.statement} IDENTIFIED BY '".replace("'", "''")
-    return f"EXECUTE IMMEDIATE CONCAT('{head}', REPLACE(@{step.user.setting}, '''', ''''''), ''' ACCOUNT UNLOCK')"
+    # The binary log gets what the password is checked with.  NULL, where there is none, is no statement.
+    hashed = f"NULLIF(PASSWORD({_variable(step.user)}), '')"
+    head = f"ALTER USER {step.statement} IDENTIFIED BY PASSWORD '".replace("'", "''")
+    return f"EXECUTE IMMEDIATE CONCAT('{head}', {hashed}, ''' ACCOUNT UNLOCK')"
+
+
+def _variable(user: User) -> str:
+    # A line with the word PASSWORD stays out of the client's history.
+    return f"@{user.setting}WORD"
 
 
 def set_password(ask: Ask, step: Step) -> bool:
