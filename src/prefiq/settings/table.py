@@ -59,7 +59,6 @@ SECURITY = "Security"
 SERVER = "Server"
 SECTIONS = (GENERAL, LOGS, DATABASE, SECURITY, SERVER)
 
-SQLITE = ("sqlite",)
 SERVERS = ("postgres", "mariadb")
 
 ENV: Setting[str] = Setting(
@@ -268,9 +267,8 @@ DB_BUSY_TIMEOUT = Setting(
     "DB_BUSY_TIMEOUT",
     kinds.seconds(0, 300),
     "5",
-    "How long to wait for another writer; at most `REQUEST_TIMEOUT`, also where it is not given.",
+    "How long to wait for another writer (on a server, for a lock); at most `REQUEST_TIMEOUT`, also where it is not given.",
     DATABASE,
-    engines=SQLITE,
 )
 SLOW_QUERY = Setting(
     "SLOW_QUERY",

@@ -16,12 +16,18 @@ def test_settings_without_effect_are_warnings(load_from):
     assert settings.warnings[-1].nearest == "projects"
 
 
-@pytest.mark.parametrize(("engine", "named"), [("postgres", "PostgreSQL"), ("mariadb", "MariaDB")])
-def test_settings_of_sqlite_have_no_effect_with_a_server(load_from, engine, named):
-    """In each database, by its whole name."""
-    environ = {"X_DB_ENGINE": engine, "X_DB_NAME": "x", "X_DB_BUSY_TIMEOUT": "1"}
+def test_settings_of_servers_have_no_effect_with_sqlite(load_from):
+    """In each database, by its whole name; how long to wait for a writer has a meaning everywhere."""
+    environ = {"X_DB_ENGINE": "sqlite", "X_DB_NAME": "x", "X_DB_HOST": "db", "X_DB_BUSY_TIMEOUT": "1"}
     (warning,) = load_from(environ).warnings
-    assert (warning.name, warning.problem) == ("X_DB_BUSY_TIMEOUT", f"has no effect with {named}")
+    assert (warning.name, warning.problem) == ("X_DB_HOST", "has no effect with SQLite")
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_waiting_for_a_lock_is_of_every_engine(load_from, engine):
+    """Servers are told it as well."""
+    environ = {"X_DB_ENGINE": engine, "X_DB_NAME": "x", "X_DB_BUSY_TIMEOUT": "1"}
+    assert load_from(environ).warnings == ()
 
 
 def test_files_of_tls_that_are_not_read_are_warnings(load_from, tmp_path):
