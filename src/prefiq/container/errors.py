@@ -401,18 +401,23 @@ class ResourceFailed(CompositionError):
     Args:
         contract: Name of the contract.
         step: ``"open"`` or ``"close"``.
-        error: Name of the original error's type; its text may hold secrets and stays in the cause.
+        error: Name of the original error's type, whose text may hold secrets and stays in the cause; what an
+            error of Prefiq says of itself.
         module: Module of the binding.
         source: Place of the binding.
+        advice: What an error of Prefiq says to do.
     """
 
     code: ClassVar[str] = "PFQ311"
 
-    def __init__(self, contract: str, step: str, error: str, module: str = "", source: str = "") -> None:
+    def __init__(
+        self, contract: str, step: str, error: str, module: str = "", source: str = "", advice: str = ""
+    ) -> None:
         super().__init__(module, source)
         self.contract = contract
         self.step = step
         self.error = error
+        self.advice = advice
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -421,8 +426,8 @@ class ResourceFailed(CompositionError):
 
     @property
     def fix(self) -> str:  # type: ignore[override]
-        """Where to look."""
-        return "see the error it was caused by; every other resource was closed"
+        """What the error says itself, or where to look."""
+        return self.advice or "see the error it was caused by; every other resource was closed"
 
 
 class UnknownReplacement(CompositionError):

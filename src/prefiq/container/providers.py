@@ -22,6 +22,7 @@ from prefiq.container.lazy import Lazy
 from prefiq.container.native import MISSING, Family, Native, Take, overriding, taking
 from prefiq.container.opening import OtherLoop, opened
 from prefiq.contracts import Scope, current_scope, current_scope_or_none
+from prefiq.errors import Faults, PrefiqError
 
 __all__ = [
     "App",
@@ -256,6 +257,9 @@ class Resource(Builder, providers.Factory[Any]):
             kind = "it is async, and nothing here can wait for it"
         elif isinstance(error, OtherLoop):
             kind = "it belongs to another event loop"
+        elif isinstance(error, PrefiqError) and not isinstance(error, Faults):
+            kind = f"{error.what} ({error.where})" if error.where else error.what
+            return ResourceFailed(self.node.name, step, kind, binding.module, binding.source, error.fix)
         else:
             kind = type(error).__name__
         return ResourceFailed(self.node.name, step, kind, binding.module, binding.source)

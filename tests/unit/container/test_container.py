@@ -428,6 +428,22 @@ def test_failed_opening_closes_what_was_opened() -> None:
         container.resolve(None, Plain)
 
 
+def test_what_an_error_of_ours_says_reaches_the_reader() -> None:
+    """It holds no secret, and knows what to do; others show their kind alone."""
+
+    def opening() -> Iterator[Plain]:
+        raise ResourceNotOpen("Red", "shop", "shop.py:1")
+        yield Plain()
+
+    with pytest.raises(Faults) as caught:
+        bound(lambda to: to.resource(Plain, opening)).open()
+    (failed,) = caught.value.exceptions
+    inner = failed.__cause__
+    assert isinstance(inner, ResourceNotOpen)
+    assert failed.what == f"The resource Plain failed to open: {inner.what} ({inner.where})"
+    assert failed.fix == inner.fix
+
+
 def test_resource_of_a_scope_closes_with_it(open_scope: OpenScope) -> None:
     """``per="scope"`` opens when first asked for and closes when the scope ends."""
     log: list[str] = []
