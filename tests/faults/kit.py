@@ -28,6 +28,7 @@ from prefiq.web import create_asgi, make_token
 
 __all__ = [
     "Line",
+    "Note",
     "Order",
     "Shop",
     "ShopProvider",
@@ -62,6 +63,14 @@ class Order(Entity):
     meta = ModelMeta(order_by="number")
 
 
+class Note(Entity):
+    """A row alone: writing it in a store is one statement, which needs no transaction."""
+
+    text: str = field(max_length=40, unique=True)
+
+    meta = ModelMeta(audit=False)
+
+
 between_statements: list[Callable[[Order], None]] = []
 """Called in the transaction that creates an order, after its rows and before its history are written."""
 
@@ -77,7 +86,7 @@ class ShopProvider(ProviderBase):
     """The shop's module."""
 
     name = "shop"
-    models = (Order,)
+    models = (Order, Note)
     hooks = (interrupt,)
 
 

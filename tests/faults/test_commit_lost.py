@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tests.faults.kit import (
+    Note,
     Order,
     Shop,
     between_statements,
@@ -17,12 +19,13 @@ from tests.faults.kit import (
     open_shop,
     open_transactions,
     orders_in,
+    query,
 )
 from tests.faults.proxy import Proxy, proxy_to
 from tests.servers import SERVERS, Database
 
-from prefiq.contracts import ConcurrencyError, IDomainService, Scope
-from prefiq.sql import CommitUnknown, Executor
+from prefiq.contracts import ConcurrencyError, IDomain, IDomainService, Scope
+from prefiq.sql import CommitUnknown, Executor, Tables
 
 pytestmark = pytest.mark.parametrize("engine", SERVERS, scope="session", indirect=True)
 
@@ -111,6 +114,30 @@ def test_nested_use_cases_are_one_commit(shop: Shop, proxy: Proxy, commit: bytes
     with pytest.raises(CommitUnknown):
         shop.do(work)
     assert len(orders_in(database)) == 4
+    assert_good(shop, database)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_write_outside_a_transaction(shop: Shop, proxy: Proxy, database: Database, kept: bool) -> None:
+    """Such a statement is its own commit: it is not repeated either, nor said to be undone."""
+    (proxy.cut_after if kept else proxy.cut_before)(b"INSERT INTO shop_note")
+    with pytest.raises(CommitUnknown):
+        shop.do(lambda scope: scope[IDomain[Note]].save(Note(text="unknown")))
+    assert query(database, "SELECT COUNT(*) FROM shop_note") == [(int(kept),)]
+    assert_good(shop, database)
+
+
+def test_statement_of_core_outside_a_transaction(shop: Shop, proxy: Proxy, database: Database) -> None:
+    """The same for those that are written by hand; one that reads is asked again."""
+    shop.do(lambda scope: scope[IDomain[Note]].save(Note(text="there")))
+    notes = shop.app.container.resolve(None, Tables)[Note]
+    proxy.cut_after(b"DELETE FROM shop_note")
+    with pytest.raises(CommitUnknown):
+        shop.do(lambda scope: scope[Executor].exec(sa.delete(notes)))
+    assert query(database, "SELECT COUNT(*) FROM shop_note") == [(0,)]
+    proxy.cut_after(b"FROM shop_note")
+    assert shop.do(lambda scope: scope[Executor].query(sa.select(notes.c.text))) == []
+    assert proxy.cuts == 2
     assert_good(shop, database)
 
 

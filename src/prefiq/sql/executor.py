@@ -244,7 +244,7 @@ class Executor:
                 return self._watch.run(session.write, plan.sql, params, self._database)
             return session.write(plan.sql, params)
         except self._driver_error as error:
-            raise self._explained(error, deleting) from error
+            raise self._explained(error, deleting, writes=True) from error
 
     def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
@@ -472,7 +472,7 @@ class Executor:
             if isinstance(error.orig, PrefiqError):
                 raise error.orig from None
             if isinstance(error.orig, self._driver_error):
-                raise self._explained(error.orig) from error
+                raise self._explained(error.orig, writes=self._may_write(statement, params)) from error
             raise
         except BaseException:
             if self._connection is not None and self._connection.invalidated:  # cancelled while it waited
@@ -497,11 +497,18 @@ class Executor:
             if lift is not None:
                 lift()
 
-    def _explained(self, error: BaseException, deleting: str = "") -> PrefiqError:
+    def _may_write(self, statement: Statement, params: Any) -> bool:
+        if isinstance(statement, str):
+            return self.rules.check_raw(statement, self.dialect.name, bound=bool(params))
+        return not _only_reads(statement)
+
+    def _explained(self, error: BaseException, deleting: str = "", *, writes: bool = False) -> PrefiqError:
         """The error to raise; the transaction that is open has failed with it.
 
         PostgreSQL refuses every further statement of it, and makes a rollback of its COMMIT.  Others go on as
         if nothing had been: the same code would mean another thing.
+
+        A statement that writes outside of a transaction is its own commit, whose answer may be lost as well.
         """
         session = self._session
         explained = from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
@@ -516,6 +523,8 @@ class Executor:
                 if not self._streams:
                     self._gone = explained
                 self._forget_connection()  # the next statement has another one
+                if writes and isinstance(explained, Disconnected):
+                    return CommitUnknown(self._database)
         return explained
 
     def _was_replaced(self, error: PrefiqError) -> bool:
