@@ -63,6 +63,7 @@ _ERRORS: dict[str, type[DatabaseError]] = {
     "XX001": CorruptDatabase,
     "XX002": CorruptDatabase,
 }
+_CONNECTING = ("connection failed", "connection is bad")
 # A connection that fails has no SQLSTATE; libpq's own texts are English, the server's are in its language.
 _REFUSALS: tuple[tuple[re.Pattern[str], type[DatabaseError]], ...] = (
     (re.compile(r"FATAL:  database \".*\" does not exist", re.DOTALL), ServerDatabaseMissing),
@@ -70,8 +71,7 @@ _REFUSALS: tuple[tuple[re.Pattern[str], type[DatabaseError]], ...] = (
     (re.compile(r"FATAL:  the database system is "), Disconnected),
     (re.compile(r"FATAL:  (role \".*\" |password authentication|no pg_hba|pg_hba|permission denied|"
                 r"\S+ authentication failed)|no password supplied", re.DOTALL), AccessDenied),
-    (re.compile(r"\b(SSL|certificate)\b"), EncryptionFailed),
-    (re.compile(r"number of parameters must be"), StatementTooLarge),
+    (re.compile(r"certificate|does not support SSL|SSL error|private key"), EncryptionFailed),
 )  # fmt: skip
 
 
@@ -119,11 +119,15 @@ def _other(error: psycopg.Error, database: str) -> DatabaseError:
 def _unnumbered(error: psycopg.Error, database: str, reason: str) -> DatabaseError:
     """An error without SQLSTATE: of psycopg itself, or of a connection that is lost or was never made."""
     text = str(error)
+    if "number of parameters must be" in text:
+        return StatementTooLarge(database, reason)
+    if not isinstance(error, psycopg.OperationalError):
+        return DatabaseError(database, reason)
+    if not text.startswith(_CONNECTING):
+        return Disconnected(database, reason)
     for pattern, kind in _REFUSALS:
         if pattern.search(text):
             return kind(database, reason)
-    if not isinstance(error, psycopg.OperationalError):
-        return DatabaseError(database, reason)
     pgconn = error.pgconn
     # Whatever language the server speaks, it had a password to judge before it hung up.
     judged = pgconn is not None and (pgconn.needs_password or (pgconn.used_password and ":  " in text))
