@@ -5,8 +5,15 @@
 application's clock is the fixture ``clock``, which the test moves.  With
 ``@pytest.mark.prefiq(bind={IProject: ProjectMemory})`` the test gets a fork in which something else is bound.
 
-A test that leaves a scope or a fork with resources open, or a provider changed natively, is an error of that
-test, named in its report.
+``async def`` tests run on an event loop of the session, and so does every test whose application has
+``DB_MODE=async`` (``@pytest.mark.prefiq(DB_MODE="async")``) or that uses an ``async def`` fixture.  Such a test
+runs in the bridge with all its fixtures, plain and async ones: ``app``, ``scope`` and ``client`` work in it as
+they are, plain code waits without ``await``, and a coroutine says ``await call(service.create, …)``.  Tests of
+pytest-asyncio and anyio (by their markers, or ``asyncio_mode=auto``) stay theirs.  The ini option
+``prefiq_settings`` sets variables for a whole suite: ``pytest -o prefiq_settings=DB_MODE=async``.
+
+A test that leaves a scope or a fork with resources open, a provider changed natively, or on the loop a task, a
+use case that still waits or a connection in use, is an error of that test, named in its report.
 """
 
 from __future__ import annotations
@@ -17,7 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
+from prefiq.bridge import in_bridge
 from prefiq.testing.ledger import LEDGER, Leaked
 
 if TYPE_CHECKING:
@@ -25,33 +34,81 @@ if TYPE_CHECKING:
     from prefiq.contracts import Actor, Scope
     from prefiq.foundation import FrozenClock
     from prefiq.testing.client import Client
+    from prefiq.testing.on_loop import SessionLoop
 
 __all__: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ini option ``prefiq_apps``."""
+    """Add the ini options ``prefiq_apps`` and ``prefiq_settings``."""
     parser.addini("prefiq_apps", "Modules that test applications list, as in APPS", type="args", default=[])
+    parser.addini("prefiq_settings", "Variables of test applications, as NAME=VALUE", type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "prefiq(apps=[...], bind={contract: replacement}, **settings): what the test's application is made of",
+        "prefiq(apps=[...], bind={contract: replacement}, **settings): what the test's application is made of;"
+        " with DB_MODE='async' the test runs on an event loop",
     )
 
 
 FAILED = pytest.StashKey[bool]()
+LOOP = pytest.StashKey["SessionLoop"]()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-    """What a fixture of a wider scope opens is no single test's leak."""
-    if fixturedef.scope == "function":
-        return (yield)
-    with LEDGER.outliving():
-        return (yield)
+def loop_of(config: pytest.Config) -> SessionLoop:
+    """The loop of this session."""
+    from prefiq.testing.on_loop import SessionLoop
+
+    found = config.stash.get(LOOP, None)
+    if found is None:
+        found = config.stash[LOOP] = SessionLoop()
+    return found
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the loop."""
+    loop = config.stash.get(LOOP, None)
+    if loop is not None:
+        loop.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run the whole of a test on the loop where it belongs there."""
+    from prefiq.testing.on_loop import runs_on_loop
+
+    if not runs_on_loop(item):
+        return None
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    loop_of(item.config).run(runtestprotocol, item, nextitem=nextitem)
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Await a test that is ``async def``."""
+    from prefiq.testing.on_loop import await_test
+
+    return (in_bridge() and await_test(pyfuncitem)) or None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, Any]:
+    """Await a fixture that is ``async def``; what one of a wider scope opens is no single test's leak."""
+    from prefiq.testing.on_loop import awaiting
+
+    with awaiting(fixturedef, request, loop_of(request.config)):
+        if fixturedef.scope == "function":
+            return (yield)
+        with LEDGER.outliving():
+            return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,12 +151,10 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock) -> I
     """A booted application with its tables and the tenants ``acme`` and ``globex``."""
     from prefiq.contracts import IClock
     from prefiq.testing.applications import make_application
+    from prefiq.testing.on_loop import options_of
 
-    options: dict[str, Any] = {"apps": request.config.getini("prefiq_apps")}
-    bind: dict[Any, Any] = {IClock: clock}
-    for marker in reversed(list(request.node.iter_markers("prefiq"))):  # the nearest one last, to win
-        bind |= marker.kwargs.get("bind", {})
-        options |= {name: value for name, value in marker.kwargs.items() if name != "bind"}
+    options = options_of(request.node)
+    bind: dict[Any, Any] = {IClock: clock, **options.pop("bind")}
     with ExitStack() as stack:
         base = make_application(tmp_path, **options)
         stack.callback(base.close)

@@ -49,6 +49,20 @@ class WatchedApplication(Application):
         LEDGER.opened(scope, _place())
         return scope
 
+    def close(self) -> None:
+        """As ``Application.close``."""
+        LEDGER.closing(self)
+        super().close()
+
+    def connections_in_use(self) -> dict[str, int]:
+        """How many connections its units of work hold now, by database."""
+        from prefiq.sql import ConnectionManager
+
+        number = self.container.graph.find(ConnectionManager)
+        provider = None if number is None else self.container.supply.existing(number)
+        opened = getattr(provider, "instance", None)
+        return opened.in_use() if isinstance(opened, ConnectionManager) else {}
+
 
 def _place() -> str:
     frame: Any = sys._getframe(1)
