@@ -39,6 +39,19 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
     statement_timeout: float = 0.0
     session: MariadbSession | None = None
 
+    def connect(self, sock: Any = None) -> None:
+        """Connect; PyMySQL leaves a Unix socket open that leads to no server."""
+        if sock is None and self.unix_socket:
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.settimeout(self.connect_timeout)
+                sock.connect(self.unix_socket)
+            except OSError as error:
+                sock.close()
+                raise pymysql.OperationalError(2002, "no server at the socket") from error
+            self._secure = True
+        super().connect(sock)
+
     def query(self, sql: Any, unbuffered: bool = False) -> int:
         """Run a statement.
 

@@ -1,0 +1,318 @@
+"""Transactions, errors and time limits on MariaDB, in both modes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from tests.engines.postgres.shop import Owner, Shop, Thing, Unit
+
+from prefiq.contracts import ForeignKeyViolation, UniqueViolation, ValidationFailed
+from prefiq.contracts.transactions import Isolation
+from prefiq.errors import PrefiqError
+from prefiq.sql import (
+    DatabaseError,
+    DatabaseLocked,
+    DeadlineExceeded,
+    Deadlock,
+    ReadOnlyTransaction,
+    SchemaMissing,
+    StatementTimeout,
+    TransactionFailed,
+)
+from prefiq.sql.tables import short_name
+
+
+class Undo(Exception):
+    """Ends a transaction of a test."""
+
+
+@contextmanager
+def other(shop: Shop) -> Iterator[Any]:
+    """A cursor of the plain driver, behind Prefiq's back."""
+    with shop.database.connect() as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def count(unit: Unit) -> int:
+    return int(unit.executor.scalar(sa.select(sa.func.count()).select_from(unit.thing)))
+
+
+def test_transactions_and_savepoints(shop: Shop) -> None:
+    """Kept whole or undone whole; a nested one is undone alone; a failed one is not committed."""
+
+    def use(unit: Unit) -> None:
+        with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
+            unit.things.save(Thing(code="undone"))
+            raise Undo
+        assert count(unit) == 0
+        with unit.executor.tx():
+            unit.things.save(Thing(code="kept"))
+            with pytest.raises(UniqueViolation), unit.executor.tx():  # noqa: PT012
+                unit.things.save(Thing(code="undone"))
+                unit.things.save(Thing(code="kept"))
+            unit.things.save(Thing(code="kept, too"))
+        assert count(unit) == 2
+        with pytest.raises(TransactionFailed), unit.executor.tx():  # noqa: PT012
+            unit.things.save(Thing(code="undone"))
+            with pytest.raises(UniqueViolation):
+                unit.things.save(Thing(code="kept"))
+        assert count(unit) == 2
+
+    shop.in_scope(use)
+
+
+@pytest.mark.parametrize(
+    ("isolation", "read_only", "level"),
+    [
+        (None, False, "READ-COMMITTED"),
+        ("read committed", False, "READ-COMMITTED"),
+        ("repeatable read", False, "REPEATABLE-READ"),
+        ("serializable", False, "SERIALIZABLE"),
+        (None, True, "REPEATABLE-READ"),
+        ("read committed", True, "REPEATABLE-READ"),
+        ("serializable", True, "SERIALIZABLE"),
+    ],
+)
+def test_isolation(shop: Shop, isolation: Isolation | None, read_only: bool, level: str) -> None:
+    """It is as asked for, whatever the server's default is; reading sees the rows of the moment when it began."""
+    now = "SELECT trx_isolation_level, trx_is_read_only FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = %s"
+
+    def use(unit: Unit) -> None:
+        unit.things.save(Thing(code="a"))
+        session = unit.executor._session
+        assert session is not None
+        with other(shop) as cursor, unit.executor.tx(isolation=isolation, read_only=read_only):
+            if level != "SERIALIZABLE":  # which locks what it reads, and so has no snapshot
+                cursor.execute("UPDATE shop_thing SET code = 'b'")
+                changed = level == "READ-COMMITTED" or (level == "REPEATABLE-READ" and not read_only)
+                assert unit.things.list().items[0].code == ("b" if changed else "a")
+                cursor.execute("UPDATE shop_thing SET code = 'c'")
+                code = unit.things.list().items[0].code
+                assert code == ("c" if level == "READ-COMMITTED" else "b" if changed else "a")
+            else:
+                assert count(unit) == 1
+            cursor.execute(now, (unit.driver.thread_id(),))
+            assert cursor.fetchone() == (level.replace("-", " "), int(read_only))
+            if read_only:
+                with pytest.raises(Exception, match="READ ONLY"):
+                    session.write("DELETE FROM shop_thing", ())
+        assert not session.in_transaction
+
+    shop.in_scope(use)
+
+
+def test_deadlock(shop: Shop) -> None:
+    """One of two that wait for each other is ended, and says so; nothing that follows is kept alone."""
+    waits = threading.Event()
+
+    def use(unit: Unit) -> None:
+        first, second = (unit.things.save(Thing(code=code)) for code in ("a", "b"))
+        lock = "SELECT 1 FROM shop_thing WHERE tenant_id = 'acme' AND id = %s FOR UPDATE"
+        with other(shop) as cursor:
+            cursor.execute("BEGIN")
+            # More rows are changed here: the server ends the transaction that has changed less.
+            for code in range(20):
+                cursor.execute(
+                    "INSERT INTO shop_owner (tenant_id, id, version, name) VALUES ('x', %s, 1, 'x')",
+                    (UUID(int=code).bytes,),
+                )
+            cursor.execute(lock, (second.id.bytes,))
+
+            def cross() -> None:
+                waits.set()
+                cursor.execute(lock, (first.id.bytes,))
+                cursor.execute("ROLLBACK")
+
+            thread = threading.Thread(target=cross)
+            with pytest.raises(Deadlock) as caught, unit.executor.tx():  # noqa: PT012
+                first.whole = 5
+                unit.things.update(first)
+                thread.start()
+                waits.wait()
+                with pytest.raises(Deadlock):
+                    unit.executor.exec(
+                        sa.update(unit.thing).where(unit.thing.c.id == second.id).values(whole=5)
+                    )
+                session = unit.executor._held
+                assert session is not None
+                assert not session.in_transaction
+                raise Deadlock
+            thread.join()
+        assert caught.value.retryable
+        assert [thing.whole for thing in unit.things.list().items] == [0, 0]
+
+    shop.in_scope(use)
+
+
+def test_lock_is_not_waited_for_without_end(shop: Shop) -> None:
+    """As on SQLite, a writer gives up after DB_BUSY_TIMEOUT, here in whole seconds; a statement is undone alone."""
+    shop = Shop(shop.database, busy_timeout=0.05)
+
+    def use(unit: Unit) -> None:
+        thing = unit.things.save(Thing(code="a"))
+        thing.whole = 1
+        with other(shop) as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM shop_thing FOR UPDATE")
+            with pytest.raises(DatabaseLocked), unit.executor.tx():  # noqa: PT012
+                unit.owners.save(Owner(name="x"))
+                with pytest.raises(DatabaseLocked), unit.executor.tx():
+                    unit.things.update(thing)
+                assert unit.executor._session is not None
+                assert unit.executor._session.in_transaction
+                raise DatabaseLocked
+            cursor.execute("ROLLBACK")
+        unit.things.update(thing)
+        assert unit.owners.count() == 0
+
+    shop.in_scope(use)
+
+
+def test_statement_timeout(shop: Shop) -> None:
+    """DB_STATEMENT_TIMEOUT ends a statement; the connection serves the next one."""
+    shop = Shop(shop.database, statement_timeout=0.05)
+
+    def use(unit: Unit) -> None:
+        with pytest.raises(StatementTimeout):
+            unit.executor.scalar("SELECT sleep(10)")
+        driver = unit.driver
+        with pytest.raises(StatementTimeout), unit.executor.tx():  # noqa: PT012
+            unit.things.save(Thing(code="a"))
+            unit.executor.scalar("SELECT sleep(10)")
+        assert count(unit) == 0
+        assert unit.driver is driver
+
+    shop.in_scope(use)
+
+
+def limit(unit: Unit) -> float:
+    unit.things.count()  # what the next statement may take is said before it
+    assert unit.executor._session is not None
+    return float(unit.executor._session.fetch("SELECT @@max_statement_time", ())[0][0])
+
+
+def test_deadline_ends_statements(shop: Shop) -> None:
+    """A unit's deadline limits its statements, and no unit after it; over it, nothing is sent."""
+    shop = Shop(shop.database, statement_timeout=600, pool_size=1)
+
+    def use() -> None:
+        with shop.scope(seconds=100) as scope:
+            unit = Unit(shop, scope)
+            assert 99 < limit(unit) <= 100
+            with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
+                unit.executor._until -= 50
+                assert limit(unit) < 50.001
+                raise Undo
+            assert limit(unit) < 50.001
+        with shop.scope() as scope:
+            assert limit(Unit(shop, scope)) == 600
+        with shop.scope(seconds=0.1) as scope:
+            unit = Unit(shop, scope)
+            with pytest.raises(StatementTimeout):
+                unit.executor.scalar("SELECT sleep(10)")
+            with pytest.raises(DeadlineExceeded):
+                count(unit)
+
+    shop.run(use)
+
+
+SECRET = "not-for-any-log"
+
+
+def shown(error: BaseException) -> list[str]:
+    """The texts of an error as Prefiq shows them; the driver's own is a cause, which is not shown."""
+    return [str(error), repr(error), *(str(value) for value in vars(error).values())]
+
+
+def test_errors_name_model_and_fields_and_no_value(shop: Shop) -> None:
+    """By the key's name, of which the tables know the columns, and by the table that the statement writes."""
+
+    def use(unit: Unit) -> None:
+        made = unit.things.save(Thing(code=SECRET, word=SECRET))
+        unit.owners.save(Owner(thing_id=made.id, name=SECRET))
+        row = {"id": UUID(int=9), "version": 1, "name": SECRET}
+        owners = sa.insert(unit.owner)
+        cases: list[tuple[Any, type[PrefiqError], dict[str, Any]]] = [
+            (lambda: unit.things.save(Thing(code=SECRET)), UniqueViolation,
+             {"model": "shop.Thing", "fields": ("code",)}),
+            (lambda: unit.things.save(Thing(id=made.id, code="b")), UniqueViolation,
+             {"model": "shop.Thing", "fields": ("id",)}),
+            (lambda: unit.executor.exec(sa.insert(unit.thing).from_select(
+                ["id", *(c.name for c in unit.thing.c if c.name not in {"id", "tenant_id"})],
+                sa.select(unit.thing.c.id, *(c for c in unit.thing.c if c.name not in {"id", "tenant_id"})),
+            )), UniqueViolation, {"model": "shop.Thing", "fields": ("id",)}),
+            (lambda: unit.owners.save(Owner(thing_id=UUID(int=404), name=SECRET)), ForeignKeyViolation,
+             {"model": "shop.Owner", "fields": ("thing_id",), "deleting": False}),
+            (lambda: unit.things.delete(made), ForeignKeyViolation, {"model": "shop.Thing", "deleting": True}),
+            (lambda: unit.executor.exec(owners.values({**row, "name": None})), ValidationFailed,
+             {"model": "shop.Owner"}),
+            (lambda: unit.executor.exec(owners.values({"id": UUID(int=9), "version": 1})), ValidationFailed,
+             {"model": "shop.Owner"}),
+            (lambda: unit.executor.exec(owners.values({**row, "name": SECRET * 9})), DatabaseError, {}),
+            (lambda: unit.executor.query("SELECT %s FROM nowhere", (SECRET,)), SchemaMissing, {}),
+            (lambda: unit.executor.query("SELECT nothing, %s", (SECRET,)), SchemaMissing, {}),
+        ]  # fmt: skip
+        for run, kind, fields in cases:
+            with pytest.raises(kind) as caught:
+                run()
+            assert {name: getattr(caught.value, name) for name in fields} == fields
+            assert not [text for text in shown(caught.value) if SECRET in text]
+
+    shop.in_scope(use)
+
+
+def test_key_with_a_long_name_is_found(shop: Shop) -> None:
+    """Names are shortened where they are too long; the tables know them as they are."""
+    name = short_name("uq_shop_owner_quite_a_long_name_that_no_engine_takes_as_it_is_because_of_its_length")
+    owner = shop.tables[Owner].c
+    index = sa.Index(name, owner.tenant_id, owner.name, unique=True)
+    with shop.manager.schema_connection() as connection:
+        connection.execute(sa.schema.CreateIndex(index))
+
+    def use(unit: Unit) -> None:
+        unit.owners.save(Owner(name="a"))
+        with pytest.raises(UniqueViolation) as caught:
+            unit.owners.save(Owner(name="a"))
+        assert (caught.value.model, caught.value.fields) == ("shop.Owner", ("name",))
+
+    shop.in_scope(use)
+
+
+def test_function_that_writes_in_a_reading_transaction(shop: Shop) -> None:
+    """What Prefiq does not see, the server refuses."""
+    with other(shop) as cursor:
+        cursor.execute(
+            "CREATE FUNCTION sneak() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM shop_thing; RETURN 1; END"
+        )
+
+    def use(unit: Unit) -> None:
+        unit.things.save(Thing(code="a"))
+        with pytest.raises(ReadOnlyTransaction), unit.executor.tx(read_only=True):
+            unit.executor.scalar("SELECT sneak()")
+        assert count(unit) == 1
+
+    try:
+        shop.in_scope(use)
+    finally:
+        with other(shop) as cursor:
+            cursor.execute("DROP FUNCTION sneak")
+
+
+def test_update_counts_the_rows_that_it_matches(shop: Shop) -> None:
+    """Not only those that it changes: an update to the same values is none that missed."""
+
+    def use(unit: Unit) -> None:
+        unit.things.save(Thing(code="a", moment=datetime(2026, 1, 1, tzinfo=UTC)))
+        same = sa.update(unit.thing).values(code="a")
+        assert unit.executor.exec(same) == 1
+        assert unit.executor.exec(same) == 1
+        assert unit.executor.exec(same.where(unit.thing.c.code == "b")) == 0
+
+    shop.in_scope(use)
