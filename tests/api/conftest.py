@@ -11,5 +11,6 @@ sys.modules["web_sample"] = sample  # annotations of its models are read from he
 _spec.loader.exec_module(sample)
 
 app = sample.app
+place = sample.place
 api = sample.api
 faults_fixture = sample.faults_fixture

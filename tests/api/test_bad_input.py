@@ -2,6 +2,12 @@
 
 import pytest
 
+ON_SERVERS = [pytest.param(f"{engine}-async", marks=pytest.mark.full) for engine in ("postgres", "mariadb")]
+pytestmark = [
+    pytest.mark.usefixtures("place"),
+    pytest.mark.parametrize("place", ["sqlite-sync", *ON_SERVERS], indirect=True),
+]
+
 UUID = "01890000-0000-7000-8000-000000000001"
 
 BODIES = [

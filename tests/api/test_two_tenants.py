@@ -3,8 +3,15 @@
 import random
 
 import pytest
+from tests.servers import ENGINES, MODES
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("place"),
+    pytest.mark.parametrize(
+        "place", [f"{engine}-{mode}" for engine in ENGINES for mode in MODES], indirect=True
+    ),
+]
 
 STEPS = 600
 

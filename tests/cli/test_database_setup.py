@@ -133,6 +133,15 @@ def test_three_users_each_with_its_rights(shop: Shop, mode: str) -> None:
         ask(migrating, "ALTER TABLE later ADD COLUMN note INT", "DROP TABLE later")
 
 
+def test_drift_is_looked_for_by_who_migrates(shop: Shop) -> None:
+    """The serving user may make no table to compare with, and says so."""
+    shop("doctor", "database", "--apply")
+    shop("run", "migrate")
+    serving = ("MIGRATE_DB_USER", "MIGRATE_DB_PASS", "ADMIN_DB_USER")
+    found = json.loads(shop("doctor", "database", "--json", without=serving))["findings"]
+    assert [(finding["id"], finding["level"]) for finding in found] == [("PFQ-D221", "warning")]
+
+
 def test_one_user_becomes_two(shop: Shop) -> None:
     """An application that began with one user hands its tables over, and takes the rights to change them away."""
     one = ("MIGRATE_DB_USER", "MIGRATE_DB_PASS", "ACROSS_DB_USER", "ACROSS_DB_PASS")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import SERVERS, Database
 
 pytestmark = pytest.mark.slow
 
@@ -126,12 +127,23 @@ def token_for(within) -> str:
     return within("token", "--tenant", "acme").stdout.strip()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_uvicorns_own_command_serves_and_ends_in_good_order(within, application: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "workers", "loop"),
+    [
+        ("sync", 1, "auto"),
+        ("sync", 2, "auto"),
+        ("async", 1, "asyncio"),
+        ("async", 1, "uvloop"),
+        ("async", 4, "uvloop"),
+    ],
+)
+def test_uvicorns_own_command_serves_and_ends_in_good_order(
+    within, application: Path, mode: str, workers: int, loop: str
+) -> None:
     """Workers each make the app; a request in flight at SIGTERM is answered before the end."""
     token = token_for(within)
-    argv = ["uvicorn", "prefiq.cli.core.server:app", "--port", "0", "--workers", str(workers)]
-    with started(*argv, cwd=application) as server:
+    argv = ["uvicorn", "prefiq.cli.core.server:app", "--port", "0", "--workers", str(workers), "--loop", loop]
+    with started(*argv, cwd=application, DB_MODE=mode) as server:
         port = int(server.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
         server.wait_for("Application startup complete", workers)
         until_it_listens(port)
@@ -153,11 +165,13 @@ def test_uvicorns_own_command_serves_and_ends_in_good_order(within, application:
     assert within("shell", "--tenant", "acme", "-c", code).stdout == "['LATE-1']\n"
 
 
-def test_gunicorn_serves_and_ends_in_good_order(within, application: Path) -> None:
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_gunicorn_serves_and_ends_in_good_order(within, application: Path, mode: str) -> None:
     """With uvicorn's workers: each makes the app, lines have our form, a request in flight at SIGTERM is answered."""
     token = token_for(within)
     argv = ["gunicorn", "prefiq.cli.core.server:app", "-k", "uvicorn_worker.UvicornWorker", "-w", "2"]
-    with started(*argv, "-b", "127.0.0.1:0", cwd=application, ENV="production", LOG_FORMAT="json") as server:
+    environ = {"ENV": "production", "LOG_FORMAT": "json", "DB_MODE": mode}
+    with started(*argv, "-b", "127.0.0.1:0", cwd=application, **environ) as server:
         port = int(server.wait_for(r"Listening at: http://127\.0\.0\.1:(\d+)")[1])
         server.wait_for("Application startup complete", 2)
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, {"status": "ok"})
@@ -179,10 +193,12 @@ def test_gunicorn_serves_and_ends_in_good_order(within, application: Path) -> No
     assert within("shell", "--tenant", "acme", "-c", code).stdout == "['LATE-1']\n"
 
 
-def test_start_in_development_needs_nothing_before(run, process, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_start_in_development_needs_nothing_before(run, tmp_path: Path, mode: str) -> None:
     """From a fresh folder: the database is made, a tenant, its seeds and a token that works."""
     run("new", "demo", "--apps", "projects,masters")
-    with started("prefiq.cli", "server", "start", "--port", "0", "--json", cwd=tmp_path / "demo") as server:
+    argv = ["prefiq.cli", "server", "start", "--port", "0", "--json"]
+    with started(*argv, cwd=tmp_path / "demo", DB_MODE=mode) as server:
         server.wait_for("Application startup complete")
         assert server.process.stdout is not None
         lines = []
@@ -215,9 +231,11 @@ def test_uvicorns_own_command_needs_nothing_before_in_development(run, tmp_path:
     assert "Traceback" not in "".join(server.lines)
 
 
-def test_start_ends_well_on_interrupt(application: Path) -> None:
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_start_ends_well_on_interrupt(application: Path, mode: str) -> None:
     """Ctrl+C is how a developer ends a server: exit code 0, no traceback."""
-    with started("prefiq.cli", "server", "start", "--port", "0", cwd=application) as server:
+    argv = ["prefiq.cli", "server", "start", "--port", "0"]
+    with started(*argv, cwd=application, DB_MODE=mode) as server:
         server.wait_for("Application startup complete")
         assert server.end(signal.SIGINT) == 0
     assert "Traceback" not in "".join(server.lines)
@@ -339,6 +357,80 @@ def test_module_that_raises_is_not_taken_for_a_missing_app(shop: Path, tmp_path:
     assert result.returncode not in {0, None}
     assert "provider.py" in result.stderr
     assert "canary" not in result.stderr
+
+
+BOOT = """
+    def boot(self, app):
+        from prefiq.sql.errors import ServerDatabaseMissing
+        raise ServerDatabaseMissing("ledger", "3D000")
+"""
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["uvicorn", "prefiq.cli.core.server:app", "--port", "0"],
+        ["gunicorn", "prefiq.cli.core.server:app", "-k", "uvicorn_worker.UvicornWorker", "-b", "127.0.0.1:0"],
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_application_that_does_not_open_says_why_once(
+    shop: Path, tmp_path: Path, argv: list[str], mode: str
+) -> None:
+    """It opens when the server starts: one block says what is missing, and the server ends."""
+    (shop / "provider.py").write_text((shop / "provider.py").read_text() + BOOT)
+    result = subprocess.run(
+        [sys.executable, "-m", *argv],
+        cwd=tmp_path / "store",
+        env={**os.environ, "DB_MODE": mode},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert result.returncode == 3
+    told = "The app shop failed in boot: ServerDatabaseMissing: The server has no database of this name (module shop"
+    assert result.stderr.count("Error: The application cannot start: 1 fault\n") == 1, result.stderr
+    assert result.stderr.count(told) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_server_that_tells_no_start_is_told_what_it_lacks(application: Path) -> None:
+    """Without lifespan nothing is open: every answer is 503, and the log names the option."""
+    argv = ["uvicorn", "prefiq.cli.core.server:app", "--port", "0", "--lifespan", "off"]
+    with started(*argv, cwd=application) as server:
+        port = int(server.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
+        until_it_listens(port)
+        status, problem = get(f"http://127.0.0.1:{port}/api/me")
+        assert (status, problem["code"]) == (503, "PFQ715")
+        server.wait_for("--lifespan on")
+        server.end()
+
+
+@pytest.mark.parametrize("engine", SERVERS, scope="session")
+@pytest.mark.parametrize("mode", ["async"], scope="session")
+def test_workers_on_a_server_fill_it_and_serve_together(run, database: Database, tmp_path: Path) -> None:
+    """In development four workers at once make tables, a tenant and seeds; what one writes all of them read."""
+    run("new", "demo", "--apps", "projects,masters")
+    argv = ["uvicorn", "prefiq.cli.core.server:app", "--port", "0", "--workers", "4"]
+    environ = {**database.variables(), "DB_POOL_SIZE": "2", "DB_POOL_WARMUP": "true"}
+    with started(*argv, cwd=tmp_path / "demo", **environ) as server:
+        port = int(server.wait_for(r"http://127\.0\.0\.1:(\d+)")[1])
+        server.wait_for("Application startup complete", 4)
+        until_it_listens(port)
+        token = run("-C", "demo", "token", "--tenant", "demo").stdout.strip()
+        base = f"http://127.0.0.1:{port}/api"
+        assert get(f"{base}/masters/countries?count=exact", token)[1]["total"] == 249
+        body = json.dumps({"code": "LATE-1", "name": "In flight"}).encode()
+        connection, rest = begin_post(port, "/api/projects/projects", token, body)
+        with connection:
+            connection.sendall(rest)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 201")
+        for _ in range(12):  # whichever worker answers
+            assert get(f"{base}/projects/projects?count=exact", token)[1]["total"] == 1
+        server.end()
+    assert "Traceback" not in "".join(server.lines)
 
 
 def test_readiness_follows_the_database(within, application: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 MOST_TENANTS = 50
+PING_SECONDS = 5.0
 
 
 def manager_of(app: Application) -> ConnectionManager:
@@ -57,19 +59,18 @@ def _looking(app: Application) -> Iterator[sa.Connection]:
 
 
 def ping(app: Application) -> None:
-    """Go on only if the default database answers on a connection of the pool.
+    """Go on only if the default database answers soon, on a connection of the pool.
 
     Raises:
         prefiq.sql.errors.DatabaseError: It does not.
     """
-    manager = manager_of(app)
-    connection, session = manager.checkout()
-    try:
-        session.fetch("SELECT 1", ())
-    except manager.kind().driver_error as error:
-        raise manager.explain(error, "default") from error
-    finally:
-        connection.close()
+    import sqlalchemy as sa
+
+    from prefiq.sql import Executor
+
+    deadline = datetime.now(UTC) + timedelta(seconds=PING_SECONDS)
+    with app.scope(as_system="whether the database answers", routine=True, deadline=deadline) as scope:
+        scope[Executor].scalar(sa.select(sa.literal(1)))
 
 
 def check_at_head(app: Application) -> None:

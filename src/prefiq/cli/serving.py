@@ -102,10 +102,11 @@ class Readiness:
             prefiq.errors.PrefiqError: What is in the way.
         """
         from prefiq.cli.database_state import check_at_head, ping
+        from prefiq.web import in_thread
 
         ping(self._app)
         if self._clock() >= self._until:
-            check_at_head(self._app)
+            in_thread(check_at_head, self._app)  # migrations have a blocking driver in both modes
             self._until = self._clock() + AT_HEAD_SECONDS
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
+from tests import servers
 
 from prefiq import (
     Application,
@@ -33,6 +34,8 @@ from prefiq import (
     validator,
     where,
 )
+from prefiq.cli.lifespan import OpenedByServer
+from prefiq.cli.session import Session
 from prefiq.testing import make_application
 from prefiq.web import create_asgi, make_token
 
@@ -173,8 +176,22 @@ class MastersProvider(ProviderBase):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Application]:
-    with make_application(tmp_path, modules=[ProjectsProvider, MastersProvider], docs=True) as app:
+def place(request: pytest.FixtureRequest) -> str:
+    """Engine and mode; SQLite and sync unless a test is parametrized with others, indirectly.
+
+    A test with ``…-async`` runs in the bridge as a whole, beside the server's own loop.
+    """
+    return str(getattr(request, "param", "sqlite-sync"))
+
+
+@pytest.fixture
+def app(tmp_path: Path, place: str) -> Iterator[Application]:
+    engine, _, mode = place.partition("-")
+    modules = [ProjectsProvider, MastersProvider]
+    with (
+        servers.database(engine, mode, folder=tmp_path) as database,
+        make_application(tmp_path, modules=modules, docs=True, **database.variables()) as app,
+    ):
         yield app
 
 
@@ -237,7 +254,8 @@ class Api:
 
 @pytest.fixture
 def api(app: Application) -> Iterator[Api]:
-    with TestClient(create_asgi(app), raise_server_exceptions=False) as client:
+    served = OpenedByServer(app, Session(), create_asgi)  # its end closes what belongs to the client's loop
+    with TestClient(served, raise_server_exceptions=False) as client:
         yield Api(client, app)
 
 

@@ -2,11 +2,15 @@ import sys
 
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from prefiq import Faults, IDomainService, NotFound, Page
-from prefiq.web import ApiRoute, Reply, create_asgi, make_token, scope_of
+from prefiq.bridge import call
+from prefiq.cli.lifespan import OpenedByServer
+from prefiq.cli.session import Session
+from prefiq.web import ApiRoute, Reply, create_asgi, make_token, open_scope, scope_of
+from prefiq.web.routes import bridged
 
 
 @pytest.fixture
@@ -16,7 +20,8 @@ def serve(app):
 
     def start(*routes):
         app.host.routes = lambda: [(app.host["projects"], route) for route in routes]
-        client = TestClient(create_asgi(app), raise_server_exceptions=False)
+        served = create_asgi(app)
+        client = TestClient(OpenedByServer(app, Session(), lambda _: served), raise_server_exceptions=False)
         clients.append(client)
         client.__enter__()
 
@@ -204,3 +209,44 @@ def test_methods_of_one_path_may_come_from_two_routes(serve):
     assert request("GET", "/both").json() == "got"
     assert request("PUT", "/both").json() == "put"
     assert request("DELETE", "/both").headers["allow"] == "GET, HEAD, OPTIONS, PUT"
+
+
+def projects_of(app):
+    return IDomainService[app.catalog["projects.Project"].cls]
+
+
+@pytest.mark.parametrize("place", ["sqlite-sync", "sqlite-async", "postgres-async"], indirect=True)
+def test_a_plain_endpoint_of_starlette_runs_where_services_run(app, serve):
+    """In a thread, or in the bridge: its code is the same."""
+
+    def total(request):
+        with scope_of(request) as scope:
+            return JSONResponse(scope[projects_of(app)].list(Page(count=True)).total)
+
+    request = serve(Route("/total", total), Route("/text", lambda _: PlainTextResponse("hi")))
+    assert request("GET", "/total").json() == 0
+    assert request("GET", "/text").text == "hi"
+
+
+@pytest.mark.parametrize("place", ["sqlite-async", "postgres-async"], indirect=True)
+def test_an_async_endpoint_of_starlette_calls_services_through_the_bridge(app, serve):
+    """It opens the request's scope with ``async with``; the tenant of that scope is the token's."""
+
+    async def total(request):
+        async with open_scope(request) as scope:
+            page = await call(scope[projects_of(app)].list, Page(count=True))
+            return JSONResponse({"tenant": scope.tenant, "total": page.total})
+
+    request = serve(Route("/total", total))
+    assert request("GET", "/total").json() == {"tenant": "acme", "total": 0}
+    assert request("GET", "/total", tenant="globex").json() == {"tenant": "globex", "total": 0}
+
+
+def test_a_route_is_changed_for_one_application_alone(app):
+    """A module's constant serves applications of both modes."""
+    route = Route("/text", lambda _: PlainTextResponse("hi"))
+    before = route.app
+    assert bridged(route) is not route
+    assert route.app is before
+    mounted = Mount("/below", routes=[route])
+    assert bridged(mounted) is mounted
