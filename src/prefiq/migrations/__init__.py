@@ -25,7 +25,8 @@ from prefiq.migrations.operations import (
     RunSteps,
 )
 from prefiq.migrations.planning import Plan, plan
-from prefiq.migrations.runner import Done, ModuleStatus, apply, check, sql, status
+from prefiq.migrations.printing import sql
+from prefiq.migrations.runner import Done, ModuleStatus, apply, check, status
 from prefiq.migrations.seeds import Seeded, pending_seeds, run_seeds
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema
 from prefiq.migrations.steps import Steps

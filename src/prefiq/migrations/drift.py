@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
+from prefiq.lowcode.model_meta import raise_together
 from prefiq.migrations import history
 from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.errors import SchemaDrift
 from prefiq.migrations.snapshot import Schema
 
-__all__ = ["drift"]
+__all__ = ["check_made", "drift"]
+
+
+def check_made(connection: sa.Connection, schema: Schema, tables: Collection[str]) -> None:
+    """Go on only if tables have everything that they should have; what others have added does not matter.
+
+    Args:
+        connection: The database.
+        schema: What should be there.
+        tables: The tables that are looked at.
+
+    Raises:
+        prefiq.errors.Faults: ``SchemaDrift``s.
+    """
+    renderer = renderer_for(connection.dialect.name)
+    part = schema.of(model for model in schema if model.table in tables)
+    faults: list[SchemaDrift] = []
+    for table, expected in renderer.expected(connection, part).items():
+        actual = renderer.fingerprint(connection, table)
+        wanted = {name: said for name, said in actual.items() if name in expected}
+        if differences := _differences(expected, wanted):
+            faults.append(SchemaDrift(table, differences))
+    raise_together("A migration that was broken off cannot be brought to its end", faults)
 
 
 def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
@@ -30,7 +53,7 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
     known = {row.module for row in history.read(connection)} | history.development(connection).keys()
     gone = sorted(known - {model.module for model in schema})
     found: list[SchemaDrift] = []
-    for table, expected in renderer.expected(schema).items():
+    for table, expected in renderer.expected(connection, schema).items():
         actual = renderer.fingerprint(connection, table)
         if not actual:
             found.append(SchemaDrift(table, ["it is missing"]))
@@ -40,10 +63,11 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
 
 
 def _without(modules: list[str], actual: Mapping[str, str]) -> dict[str, str]:
+    """The parts of a table that do not speak of columns of modules that are gone, or were put aside."""
     names = "|".join(map(re.escape, modules))
-    added = rf"|(?:^column |_|, )x_(?:{names})_" if modules else ""
-    theirs = re.compile(rf"(?:^column |, )archived\d*_x_{added}")
-    return {part: found for part, found in actual.items() if not theirs.search(part)}
+    added = rf"|(?:^column |_|[(, ])x_(?:{names})_" if modules else ""
+    theirs = re.compile(rf"(?:^column |[(, ])archived\d*_x_{added}")
+    return {part: said for part, said in actual.items() if not theirs.search(f"{part} {said}")}
 
 
 def _differences(expected: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:

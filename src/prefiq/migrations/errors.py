@@ -20,6 +20,8 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── ModelChanged           a model changed without a migration
     ├── MigrationFailed        the database refused a statement, or a step raised
     ├── TransactionEnded       a step committed by itself
+    ├── HalfApplied            a migration is there in part, and its file is another one now
+    ├── BlockingChange         writers would have to wait until a large table is copied
     ├── RowsDoNotFit           rows that exist break a new rule
     ├── MigrationLocked        another process is migrating
     ├── Unapplied              migrations wait to be applied
@@ -41,12 +43,14 @@ __all__ = [
     "BadFill",
     "BadOperation",
     "BadSeed",
+    "BlockingChange",
     "BrokenMigration",
     "DatabaseAhead",
     "DestructiveChange",
     "DevelopmentDiffers",
     "DuplicateMigration",
     "EditedMigration",
+    "HalfApplied",
     "HistoryGap",
     "MigrationCycle",
     "MigrationFailed",
@@ -390,6 +394,7 @@ class ModelChanged(PrefiqError):
 class MigrationFailed(PrefiqError):
     """A statement was refused by the database, or a step raised; the migration left nothing behind.
 
+    On MariaDB, which keeps each statement by itself, what was done before it stays, and is not done again.
     The cause is kept as ``__cause__``; the server's words are not repeated, since they may hold values.
 
     Args:
@@ -397,16 +402,18 @@ class MigrationFailed(PrefiqError):
         name: Name of the migration.
         operation: What was being done.
         reason: Class of the cause.
+        atomic: Whether nothing of the migration was kept.
     """
 
     code: ClassVar[str] = "PFQ615"
 
-    def __init__(self, module: str, name: str, operation: str, reason: str) -> None:
+    def __init__(self, module: str, name: str, operation: str, reason: str, *, atomic: bool = True) -> None:
         self.module = module
         self.name = name
         self.operation = operation
         self.reason = reason
-        self.what = f"Could not {operation} ({reason}); nothing of this migration was kept"
+        self.what = f"Could not {operation} ({reason}); "
+        self.what += "nothing of this migration was kept" if atomic else "what was done before it stays"
         self.where = f"module {module}, {name}"
         self.fix = "look at the cause, correct the data or the migration, and run prefiq run migrate again"
 
@@ -518,6 +525,55 @@ class TransactionEnded(PrefiqError):
         self.what = f"A step ended the migration's transaction ({operation})"
         self.where = f"module {module}, {name}"
         self.fix = "leave commit and rollback to Prefiq, and look at what was kept before migrating again"
+
+
+class HalfApplied(PrefiqError):
+    """A part of a migration is done in this database, and the file no longer begins with that part.
+
+    On MariaDB each statement is kept by itself.  A migration that was broken off goes on where it was, as long as
+    the file says the same up to there; what comes after it may be corrected.
+
+    Args:
+        module: Name of the module.
+        name: Name of the migration.
+    """
+
+    code: ClassVar[str] = "PFQ625"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.what = "A part of the migration is done here, and the file no longer begins with that part"
+        self.where = f"module {module}, {name}, table prefiq_migration_step"
+        self.fix = "restore the beginning of the file as it was, then run prefiq run migrate again"
+
+
+class BlockingChange(PrefiqError):
+    """The engine can make the change only by copying a large table, and nobody can write it meanwhile.
+
+    Do it at a quiet hour with ``prefiq run migrate --allow-blocking``; or add a new field, fill it, and drop the
+    old one.
+
+    Args:
+        operation: What it wants.
+        table: The table.
+        rows: About how many rows it has.
+        where: Module and migration.
+    """
+
+    code: ClassVar[str] = "PFQ626"
+
+    def __init__(self, operation: str, table: str, rows: int, module: str = "", name: str = "") -> None:
+        self.operation = operation
+        self.table = table
+        self.rows = rows
+        self.module = module
+        self.name = name
+        self.what = (
+            f"To {operation} the engine copies the table {table} (about {rows:,} rows), and writers wait"
+        )
+        self.fix = "do it at a quiet hour with prefiq run migrate --allow-blocking, or add a new field"
 
 
 class HistoryGap(PrefiqError):

@@ -10,7 +10,7 @@ from prefiq.errors import PrefiqError
 from prefiq.migrations.errors import BadOperation, BrokenMigration, MigrationCycle, MissingRequirement
 from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.operations import Operation
-from prefiq.migrations.snapshot import Schema
+from prefiq.migrations.snapshot import ModelState, Schema
 
 __all__ = ["Change", "Stage", "in_order", "play", "play_one"]
 
@@ -19,11 +19,36 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One operation with the schemas around it."""
+    """One operation with the schemas around it.
 
+    Args:
+        module: The module whose operation it is.
+        operation: What happens.
+        before: The tables of all modules before it.
+        after: The tables of all modules after it.
+    """
+
+    module: str
     operation: Operation
     before: Schema
     after: Schema
+
+    @property
+    def title(self) -> str:
+        """What happens, for people."""
+        return self.operation.title
+
+    def table(self, name: str, *, after: bool) -> ModelState:
+        """The whole table of a model that the operation names.
+
+        Raises:
+            BadOperation: It is another module's, and not there yet.
+        """
+        found = (self.after if after else self.before).table(self.module, name)
+        if found is None:
+            problem = f"{name} is not there yet: name the migration that makes it in requires"
+            raise BadOperation(self.title, problem)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +153,7 @@ def play_one(loaded: LoadedMigration, before: Schema) -> tuple[Stage | None, lis
             broken = BrokenMigration(loaded.module, loaded.file, problem)
             broken.__cause__ = error
             return None, [broken]
-        changes.append(Change(operation, schema, after))
+        changes.append(Change(loaded.module, operation, schema, after))
         schema = after
     if contracting and loaded.migration.phase == "expand":
         problem = f'its phase is "contract", since it would {contracting[0]}'

@@ -1,24 +1,27 @@
 """What was applied to a database, kept in that database; rows of modules that are gone stay.
 
 Two tables of Prefiq's own, made when first needed: ``prefiq_migration`` has a row for each migration,
-``prefiq_development`` one for each module whose tables stand where no migration leads yet.
+``prefiq_development`` one for each module whose tables stand where no migration leads yet.  The statements on
+them are text, so that they can be printed as well as run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
-from prefiq.migrations.dialects import renderer_for
+from prefiq.migrations import raw
+from prefiq.migrations.dialects import Renderer, renderer_for
 from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.snapshot import Schema, from_text, to_text
 
 __all__ = [
     "Applied",
+    "LongText",
     "development",
     "forget_development",
     "forgetting",
@@ -26,9 +29,20 @@ __all__ = [
     "read",
     "record",
     "record_development",
+    "table_text",
     "tables",
     "words_of",
 ]
+
+
+class LongText(sa.Text):
+    """Text without an end that anybody meets."""
+
+
+@compiles(LongText, "mariadb")
+def _long_text(_element: LongText, _compiler: Any, **_: Any) -> str:
+    return "LONGTEXT"  # its TEXT ends at 64 KiB
+
 
 _metadata = sa.MetaData()
 MIGRATIONS = sa.Table(
@@ -39,14 +53,14 @@ MIGRATIONS = sa.Table(
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("checksum", sa.String(64), nullable=False),
     sa.Column("applied_at", sa.String(32), nullable=False),
-    sa.Column("duration", sa.Float, nullable=False),
+    sa.Column("duration", sa.Double, nullable=False),
     sa.Column("phase", sa.String(8), nullable=False),
 )
 DEVELOPMENT = sa.Table(
     "prefiq_development",
     _metadata,
     sa.Column("module", sa.String(63), primary_key=True),
-    sa.Column("snapshot", sa.Text, nullable=False),
+    sa.Column("snapshot", LongText, nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )
 
@@ -81,19 +95,21 @@ class Applied:
 
 def read(connection: sa.Connection) -> list[Applied]:
     """Everything that was applied, by module and number; nothing where the database is new."""
-    if not _exists(connection, MIGRATIONS):
+    renderer = renderer_for(connection.dialect.name)
+    if not renderer.has_table(connection, MIGRATIONS.name):
         return []
-    statement = sa.select(MIGRATIONS).order_by(MIGRATIONS.c.module, MIGRATIONS.c.number)
-    return [Applied(*row) for row in run(connection, words_of(statement, connection.dialect))]
+    rows = raw.run(connection, words_of(sa.select(MIGRATIONS), renderer.dialect))
+    return sorted((Applied(*row) for row in rows), key=lambda row: row.key)
 
 
 def development(connection: sa.Connection) -> dict[str, Schema]:
     """Module → its tables, for modules that were migrated from their declarations without a file."""
-    if not _exists(connection, DEVELOPMENT):
+    renderer = renderer_for(connection.dialect.name)
+    if not renderer.has_table(connection, DEVELOPMENT.name):
         return {}
-    statement = sa.select(DEVELOPMENT.c.module, DEVELOPMENT.c.snapshot).order_by(DEVELOPMENT.c.module)
+    statement = sa.select(DEVELOPMENT.c.module, DEVELOPMENT.c.snapshot)
     found: dict[str, Schema] = {}
-    for module, text in run(connection, words_of(statement, connection.dialect)):
+    for module, text in sorted(raw.run(connection, words_of(statement, renderer.dialect))):
         try:
             found[module] = from_text(text, module)
         except ValueError:
@@ -102,15 +118,23 @@ def development(connection: sa.Connection) -> dict[str, Schema]:
 
 
 def prepare(connection: sa.Connection) -> None:
-    """Make the two tables where they are missing, inside the transaction that is open."""
-    for text in tables(connection.dialect):
-        run(connection, text)
+    """Make the two tables where they are missing."""
+    renderer = renderer_for(connection.dialect.name)
+    for table, text in zip((MIGRATIONS, DEVELOPMENT), tables(renderer), strict=True):
+        # Asked first: a role that may not make tables may still find nothing to do.
+        if not renderer.has_table(connection, table.name):
+            raw.run(connection, text)
 
 
-def tables(dialect: sa.Dialect) -> list[str]:
+def tables(renderer: Renderer) -> list[str]:
     """The statements that make the two tables where they are missing."""
-    made = (sa.schema.CreateTable(table, if_not_exists=True) for table in (MIGRATIONS, DEVELOPMENT))
-    return [words_of(statement, dialect) for statement in made]
+    return [table_text(table, renderer) for table in (MIGRATIONS, DEVELOPMENT)]
+
+
+def table_text(table: sa.Table, renderer: Renderer) -> str:
+    """The statement that makes one of Prefiq's own tables where it is missing."""
+    text = words_of(sa.schema.CreateTable(table, if_not_exists=True), renderer.dialect)
+    return f"{text} {renderer.table_options}".strip()
 
 
 def record(loaded: LoadedMigration, at: datetime, duration: float, dialect: sa.Dialect) -> str:
@@ -131,12 +155,13 @@ def record_development(connection: sa.Connection, module: str, schema: Schema, a
     """Keep where a module's tables stand."""
     forget_development(connection, module)
     values = {"module": module, "snapshot": to_text(schema), "at": at.isoformat()}
-    run(connection, words_of(sa.insert(DEVELOPMENT).values(values), connection.dialect))
+    dialect = renderer_for(connection.dialect.name).dialect
+    raw.run(connection, words_of(sa.insert(DEVELOPMENT).values(values), dialect))
 
 
 def forget_development(connection: sa.Connection, module: str) -> None:
     """The module's tables stand where its history says."""
-    run(connection, forgetting(module, connection.dialect))
+    raw.run(connection, forgetting(module, renderer_for(connection.dialect.name).dialect))
 
 
 def forgetting(module: str, dialect: sa.Dialect) -> str:
@@ -144,24 +169,6 @@ def forgetting(module: str, dialect: sa.Dialect) -> str:
     return words_of(sa.delete(DEVELOPMENT).where(DEVELOPMENT.c.module == module), dialect)
 
 
-def run(connection: sa.Connection, text: str) -> Sequence[tuple[Any, ...]]:
-    """Run a statement on the driver's own cursor, where it neither begins nor ends a transaction.
-
-    Returns:
-        The rows of a query.
-    """
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(text)
-        return cursor.fetchall() if cursor.description else []
-    finally:
-        cursor.close()
-
-
 def words_of(statement: Any, dialect: sa.Dialect) -> str:
     """A statement of our own tables as text, values written out."""
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})).strip()
-
-
-def _exists(connection: sa.Connection, table: sa.Table) -> bool:
-    return bool(renderer_for(connection.dialect.name).fingerprint(connection, table.name))

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from prefiq.errors import PrefiqError
 from prefiq.lowcode.model_meta import raise_together
 from prefiq.migrations import history
+from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.diff import diff
 from prefiq.migrations.errors import DatabaseAhead, DevelopmentDiffers, EditedMigration, HistoryGap
 from prefiq.migrations.graph import Stage, in_order, play
 from prefiq.migrations.history import Applied
+from prefiq.migrations.journal import Begun, begun
 from prefiq.migrations.loader import ModulePart, load
 from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.snapshot import Schema
@@ -35,6 +37,7 @@ class Plan:
         adopted: Of these, what a development database has already; it is recorded, not run.
         schema: The tables as the history says they are.
         development: Module → its tables, where they stand on no migration.
+        begun: What is applied in part, where the engine does not undo such.
     """
 
     modules: tuple[str, ...]
@@ -46,6 +49,7 @@ class Plan:
     adopted: frozenset[tuple[str, int]]
     schema: Schema
     development: Mapping[str, Schema]
+    begun: tuple[Begun, ...] = ()
 
     @property
     def present(self) -> Schema:
@@ -80,9 +84,12 @@ def plan(
     migrations, faults = load(modules)
     broken = {getattr(fault, "module", "") for fault in faults}
     rows = history.read(connection) if connection is not None else []
+    unfinished = begun(connection, renderer_for(connection.dialect.name)) if connection is not None else []
     listed = {module.name for module in modules}
     applied = [row for row in rows if row.module in listed]
-    faults += _disagreements(applied, {m: found for m, found in migrations.items() if m not in broken})
+    sound = {module: found for module, found in migrations.items() if module not in broken}
+    faults += _disagreements(applied, sound)
+    faults += _ahead_in_part(unfinished, sound)
     order, wrong = in_order(migrations)
     faults += [fault for fault in wrong if getattr(fault, "required", "") not in broken]
     raise_together("The migrations cannot be used", faults)
@@ -111,6 +118,7 @@ def plan(
         frozenset(adopted),
         schema,
         development,
+        tuple(unfinished),
     )
 
 
@@ -138,6 +146,16 @@ def _disagreements(
         ]
         if skipped and newest is not None:
             yield HistoryGap(module, skipped, newest.name)
+
+
+def _ahead_in_part(
+    unfinished: Sequence[Begun], migrations: Mapping[str, Sequence[LoadedMigration]]
+) -> Iterator[PrefiqError]:
+    """Newer code broke off while it took away what this code needs."""
+    for one in unfinished:
+        last = max((loaded.migration.number for loaded in migrations.get(one.module, ())), default=0)
+        if one.module in migrations and one.number > last and one.phase != "expand":
+            yield DatabaseAhead(one.module, one.number, one.name, last)
 
 
 def _adopted(

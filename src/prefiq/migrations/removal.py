@@ -8,30 +8,37 @@ another name; either way the module's history is forgotten, so that listing it a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
 
 from prefiq.lowcode import Catalog
-from prefiq.migrations import history
+from prefiq.migrations import raw
 from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.dialects.renderer import literal
 from prefiq.migrations.errors import RowsDoNotFit
+from prefiq.migrations.execution import Site, run_steps
 from prefiq.migrations.graph import Change
-from prefiq.migrations.operations import DropField, DropIndex
-from prefiq.migrations.runner import WAIT, utc_now
+from prefiq.migrations.operations import (
+    DropField,
+    DropIndex,
+    DropModel,
+    Operation,
+    RenameField,
+    RenameModel,
+)
+from prefiq.migrations.runner import WAIT
 from prefiq.migrations.snapshot import Schema
-from prefiq.migrations.steps import Sql
 from prefiq.migrations.tables import schema_of
 from prefiq.sql import Tables
+from prefiq.sql.tables import LONGEST_NAME
 
 __all__ = ["ARCHIVED", "Belongings", "Kept", "belongings", "kept", "remove"]
 
 ARCHIVED = "archived_"
 _SEEDS = "prefiq_seed_record"
-_LONGEST = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,7 @@ def belongings(listed: Catalog, without: Catalog, module: str) -> Belongings:
 
 def kept(connection: sa.Connection, what: Belongings) -> list[Kept]:
     """Which of it the database has, and how many rows; nothing is changed."""
-    found = _held(connection, what)
-    connection.rollback()  # looking begins a transaction, and ours are begun by hand
-    return found
+    return _held(connection, what)
 
 
 def _held(connection: sa.Connection, what: Belongings) -> list[Kept]:
@@ -109,12 +114,12 @@ def _held(connection: sa.Connection, what: Belongings) -> list[Kept]:
     found: list[Kept] = []
     for table in what.tables:
         if _columns(connection, table):
-            rows = int(history.run(connection, f"SELECT count(*) FROM {quote(table)}")[0][0])
+            rows = int(raw.run(connection, f"SELECT count(*) FROM {quote(table)}")[0][0])
             found.append(Kept(table, "", rows))
     for table, column in what.columns:
         if column in _columns(connection, table):
             text = f"SELECT count({quote(column)}) FROM {quote(table)}"
-            found.append(Kept(table, column, int(history.run(connection, text)[0][0])))
+            found.append(Kept(table, column, int(raw.run(connection, text)[0][0])))
     return found
 
 
@@ -126,7 +131,9 @@ def remove(
     wait: float = WAIT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
-    """Put aside or drop what a module has, in one transaction.
+    """Put aside or drop what a module has; where the engine can, in one transaction.
+
+    What was broken off goes on where it was, when it is asked for again.
 
     Args:
         connection: Outside any transaction; of ``ConnectionManager.schema_connection``.
@@ -141,90 +148,121 @@ def remove(
     Raises:
         RowsDoNotFit: Rows that stay refer to what would go.
     """
-    renderer = renderer_for(connection.dialect.name)
-    quote = connection.dialect.identifier_preparer.quote
-    done: list[str] = []
-    with renderer.transaction(connection, wait=wait, sleep=sleep):
-        present = _held(connection, what)
-        held = {found.table for found in present}
-        for table, index in what.indexes:
-            # Names of indexes are unique in a database: listing the module again makes them anew.
-            if table in held:
-                history.run(connection, str(_drop_index(table, index).compile(dialect=connection.dialect)))
-        if how == "drop":
-            for text in _drop_columns(connection, what, present):
-                history.run(connection, text)
-            added = [found for found in present if found.column]
-            done += (f"dropped {found.table}.{found.column} ({found.rows} rows)" for found in added)
-            present = [found for found in present if not found.column]
-        for found in reversed(present):
-            for text, says in _statements(connection, found, how, quote):
-                history.run(connection, text)
-                done.append(says)
-        for table in ("prefiq_migration", "prefiq_development", _SEEDS):
-            if _columns(connection, table):
-                text = f"DELETE FROM {quote(table)} WHERE module = {literal(what.module)}"
-                history.run(connection, text)
-        for table, count in renderer.broken_references(connection).items():
+    site = Site(connection, wait, sleep, may_block=True)
+    return site.exclusively(lambda: _remove(site, what, how))
+
+
+def _remove(site: Site, what: Belongings, how: Literal["archive", "drop"]) -> list[str]:
+    connection, renderer = site.connection, site.renderer
+    present = _held(connection, what)
+    if how == "drop":
+        _release(site, what, [found.table for found in present if not found.column])
+    work = _Work(site, what, present)
+    work.drop_indexes(added_only=how == "drop")
+    done = work.drop() if how == "drop" else work.put_aside()
+    run_steps(site, work.changes, what.module)
+    with renderer.together(connection):
+        for table in ("prefiq_migration", "prefiq_development", "prefiq_migration_step", _SEEDS):
+            if renderer.has_table(connection, table):
+                raw.run(connection, f"DELETE FROM {table} WHERE module = {literal(what.module)}")
+        for table, count in {} if renderer.watchful else renderer.broken_references(connection).items():
             raise RowsDoNotFit(f"module {what.module}", f"{table} refers to rows that would go", count)
     return done
 
 
-def _statements(
-    connection: sa.Connection, found: Kept, how: str, quote: Callable[[str], str]
-) -> Iterator[tuple[str, str]]:
-    table, column = found.table, found.column
-    target = f"{table}.{column}" if column else table
-    if how == "drop":
-        yield f"DROP TABLE {quote(table)}", f"dropped {target} ({found.rows} rows)"
-        return
-    taken = (lambda name: name in _columns(connection, table)) if column else None
-    name = _free(column or table, taken or (lambda name: bool(_columns(connection, name))))
-    text = f"ALTER TABLE {quote(table)} RENAME "
-    text += f"COLUMN {quote(column)} TO {quote(name)}" if column else f"TO {quote(name)}"
-    yield text, f"renamed {target} to {name} ({found.rows} rows)"
+def _release(site: Site, what: Belongings, tables: Sequence[str]) -> None:
+    """Take references off tables that go, if no row that stays needs them; also those of each other."""
+    referrers = {table: site.renderer.referrers(site.connection, [table]) for table in tables}
+    for found in referrers.values():
+        for one in found:
+            if one.rows and one.table not in tables:
+                problem = f"{one.table} refers to rows that would go"
+                raise RowsDoNotFit(f"module {what.module}", problem, one.rows)
+    for found in referrers.values():
+        for one in found:
+            raw.run(site.connection, one.release)
 
 
-def _drop_columns(connection: sa.Connection, what: Belongings, present: Sequence[Kept]) -> Iterator[str]:
-    """As a migration of the module would drop what it added: a column with a reference needs a new table."""
-    renderer = renderer_for(connection.dialect.name)
-    held = {(found.table, found.column) for found in present}
-    schema = what.schema
-    changes: list[Change] = []
-    for part in schema.of_module(what.module):
-        for index in part.indexes if part.extends else ():  # they are gone already
-            schema = DropIndex(part.name, index.name).change(schema, what.module)
-    for part in what.schema.of_module(what.module):
-        for field in part.fields if part.extends else ():
-            if (part.table, field.name) in held:
-                operation = DropField(part.name, field.name)
-                after = operation.change(schema, what.module)
-                changes.append(Change(operation, schema, after))
-                schema = after
-    strays = renderer.strays(connection, changes, what.module)
-    for step in renderer.render(changes, what.module, utc_now(), strays):
-        if isinstance(step, Sql):
-            yield step.text
+class _Work:
+    """The operations that take a module's tables and columns away, as a migration of it would.
+
+    Args:
+        site: Where.
+        what: What the module has.
+        present: What of it the database has.
+    """
+
+    def __init__(self, site: Site, what: Belongings, present: Sequence[Kept]) -> None:
+        self.changes: list[Change] = []
+        self._site, self._what, self._present = site, what, present
+        self._schema = what.schema
+        self._names = {model.table: model.name for model in what.schema.of_module(what.module)}
+
+    def drop_indexes(self, *, added_only: bool) -> None:
+        """Their names may be those of the whole database: listing the module again makes them anew."""
+        held = {found.table for found in self._present}
+        for table, index in self._what.indexes:
+            if added_only and table in self._what.tables:
+                continue  # goes with its table
+            there = table in held and f"index {index}" in self._parts(table)
+            self._add(DropIndex(self._names[table], index), render=there)
+
+    def drop(self) -> list[str]:
+        """Columns first, which may refer to the tables."""
+        columns = [found for found in self._present if found.column]
+        for found in columns:
+            self._add(DropField(self._names[found.table], found.column))
+        tables = [found for found in reversed(self._present) if not found.column]
+        for found in tables:
+            # Not played on the schema: tables of the module may refer to each other.
+            operation = DropModel(self._names[found.table])
+            self.changes.append(Change(self._what.module, operation, self._schema, self._schema))
+        return [f"dropped {_target(found)} ({found.rows} rows)" for found in (*columns, *tables)]
+
+    def put_aside(self) -> list[str]:
+        """Other names, which are free."""
+        done: list[str] = []
+        for found in reversed(self._present):
+            model = self._names[found.table]
+            if found.column:
+                name = _free(found.column, lambda name, table=found.table: name in self._columns(table))  # type: ignore[misc]
+                self._add(RenameField(model, found.column, name))
+            else:
+                name = _free(
+                    found.table, lambda name: self._site.renderer.has_table(self._site.connection, name)
+                )
+                self._add(RenameModel(model, f"Archived{model}", name))
+            done.append(f"renamed {_target(found)} to {name} ({found.rows} rows)")
+        return done
+
+    def _add(self, operation: Operation, *, render: bool = True) -> None:
+        after = operation.change(self._schema, self._what.module)
+        if render:
+            self.changes.append(Change(self._what.module, operation, self._schema, after))
+        self._schema = after
+
+    def _columns(self, table: str) -> set[str]:
+        return _columns(self._site.connection, table)
+
+    def _parts(self, table: str) -> dict[str, str]:
+        return self._site.renderer.fingerprint(self._site.connection, table)
+
+
+def _target(found: Kept) -> str:
+    return f"{found.table}.{found.column}" if found.column else found.table
 
 
 def _free(name: str, taken: Callable[[str], bool]) -> str:
     number = 1
     while True:
         stem = ARCHIVED if number == 1 else f"{ARCHIVED[:-1]}{number}_"
-        candidate = f"{stem}{name}"[:_LONGEST]
+        candidate = f"{stem}{name}"[:LONGEST_NAME]
         if not taken(candidate):
             return candidate
         number += 1
 
 
-def _drop_index(table: str, index: str) -> sa.schema.DropIndex:
-    column = sa.Column("id", sa.Integer)
-    return sa.schema.DropIndex(sa.Index(index, sa.Table(table, sa.MetaData(), column).c.id), if_exists=True)
-
-
 def _columns(connection: sa.Connection, table: str) -> set[str]:
     """Names of a table's columns; empty where there is no such table."""
-    inspector = sa.inspect(connection)
-    return (
-        {column["name"] for column in inspector.get_columns(table)} if inspector.has_table(table) else set()
-    )
+    parts = renderer_for(connection.dialect.name).fingerprint(connection, table)
+    return {part.removeprefix("column ") for part in parts if part.startswith("column ")}

@@ -174,6 +174,22 @@ class Schema:
         """Every whole table; parts of tables that are not there are left out."""
         return tuple(self._whole(model) for model in self.models if not model.extends)
 
+    @property
+    def with_stand_ins(self) -> tuple[ModelState, ...]:
+        """Every whole table, behind bare ones for what they refer to and nobody lists any more."""
+        known = {model.table for model in self.tables}
+        absent = {
+            field.ref.table: field.ref
+            for model in self.tables
+            for field in model.fields
+            if field.ref is not None and field.ref.table not in known
+        }
+        bare = tuple(
+            ModelState("", ref.model, table, (*_key_fields(shared=ref.shared),), shared=ref.shared)
+            for table, ref in absent.items()
+        )
+        return (*bare, *self.tables)
+
     def _whole(self, owner: ModelState) -> ModelState:
         parts = [model for model in self.models if model.extends == owner.qualified]
         if not parts:
@@ -219,6 +235,12 @@ class Schema:
     def same_as(self, other: Schema) -> bool:
         """Whether both describe the same tables, in whatever order."""
         return self.canonical == other.canonical
+
+
+def _key_fields(*, shared: bool) -> Iterator[FieldState]:
+    if not shared:
+        yield FieldState("tenant_id", "str", max_length=63)
+    yield FieldState("id", "uuid")
 
 
 def to_text(schema: Schema) -> str:

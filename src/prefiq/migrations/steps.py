@@ -12,22 +12,7 @@ from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.snapshot import Schema
 from prefiq.migrations.tables import tables_of
 
-__all__ = ["Ask", "Call", "Sql", "Step", "Steps"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sql:
-    """A statement.
-
-    Args:
-        text: Complete, without parameters, in the engine's own words.
-        title: What it is part of, for people.
-        moves: Whether rows or tables are replaced, so that references are checked afterwards.
-    """
-
-    text: str
-    title: str
-    moves: bool = False
+__all__ = ["Ask", "Call", "Release", "Sql", "Step", "Steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +23,51 @@ class Ask:
         text: A SELECT of one number: how many rows do not fit.
         problem: What is wrong with them, without values.
         title: What it is part of, for people.
+        tables: The tables that it reads.
     """
 
     text: str
     problem: str
+    title: str
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A statement.
+
+    Args:
+        text: Complete, without parameters, in the engine's own words.
+        title: What it is part of, for people.
+        moves: Whether rows or tables are replaced, so that references are checked afterwards.
+        tables: What it touches, by every name that a table has before or after it.
+        defines: Whether it changes their definitions; else it changes rows, and can be said twice.
+        locked: Asked right before it while nobody else can write the table, where the engine itself would
+            change values that do not fit.
+        unchecked: Whether the engine need not look whether references hold, because questions around it do.
+    """
+
+    text: str
+    title: str
+    moves: bool = False
+    tables: tuple[str, ...] = ()
+    defines: bool = False
+    locked: tuple[Ask, ...] = ()
+    unchecked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take references off a table that is about to go, where no row needs them.
+
+    Only tables of modules that are not listed can still have such.
+
+    Args:
+        table: The table.
+        title: What it is part of, for people.
+    """
+
+    table: str
     title: str
 
 
@@ -52,15 +78,17 @@ class Call:
     Args:
         function: Takes a ``Steps``.
         title: For people.
+        module: The module whose migration it is.
         schema: The tables at this point.
     """
 
     function: Callable[[Steps], None]
     title: str
+    module: str
     schema: Schema
 
 
-Step = Sql | Ask | Call
+Step = Sql | Ask | Call | Release
 
 
 class Steps:

@@ -14,17 +14,18 @@ import sqlalchemy as sa
 
 from prefiq.lowcode import Catalog, Kind, ModelSpec
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema, StateKind
-from prefiq.sql.tables import EXTENSION, Tables
+from prefiq.sql.tables import EXTENSION, Tables, short_name
 from prefiq.sql.types import FieldType
 
-__all__ = ["schema_of", "table_of", "tables_of", "type_of"]
+__all__ = ["RULES", "schema_of", "table_of", "tables_of", "type_of"]
 
 _ON_DELETE: dict[str | None, Literal["restrict", "cascade", "set_null"]] = {
     None: "restrict",
     "CASCADE": "cascade",
     "SET NULL": "set_null",
 }
-_RULES = {rule: words for words, rule in _ON_DELETE.items()}
+RULES = {rule: words for words, rule in _ON_DELETE.items()}
+"""What a foreign key says of deleting; None where it says nothing, which refuses."""
 
 
 def schema_of(declared: Tables | Catalog) -> Schema:
@@ -71,8 +72,8 @@ def table_of(model: ModelState, metadata: sa.MetaData) -> sa.Table:
                 sa.ForeignKeyConstraint(
                     (*prefix, field.name),
                     [f"{field.ref.table}.{column}" for column in (*prefix, "id")],
-                    name=f"fk_{model.table}_{field.name}",
-                    ondelete=_RULES[field.ref.on_delete],
+                    name=short_name(f"fk_{model.table}_{field.name}"),
+                    ondelete=RULES[field.ref.on_delete],
                 )
             )
     for index in model.indexes:

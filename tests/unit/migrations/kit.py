@@ -1,9 +1,8 @@
-"""Modules that exist for one test: a package on the import path, models made on the spot, a SQLite file."""
+"""Modules that exist for one test: a package on the import path, models made on the spot, and a database."""
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from tests.servers import Database
 
 from prefiq.foundation.entity import Child, Entity
 from prefiq.lowcode import Catalog, ModelMeta, uuid7
-from prefiq.migrations import Done, ModulePart, apply, make, plan
-from prefiq.sql.connection_manager import ConnectionManager, DatabaseConfig
+from prefiq.migrations import Done, ModulePart, apply, drift, make, plan, schema_of
+from prefiq.migrations.tables import tables_of
+from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.tables import Tables
 
 _numbers = itertools.count()
@@ -53,14 +54,21 @@ class Workshop:
 
     Args:
         root: An empty folder.
+        at: The database; a file in that folder by default.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, at: Database | None = None) -> None:
         self.root = root
         self.stem = f"prefiq_test_{next(_numbers)}"
         self.models: dict[str, list[type]] = {}
         self.extensions: dict[str, list[type]] = {}
         self.database = root / "database.sqlite"
+        self.at = at or Database(engine="sqlite", path=self.database)
+
+    @property
+    def engine(self) -> str:
+        """As in ``DB_ENGINE``."""
+        return self.at.engine
 
     def package(self, module: str) -> str:
         return f"{self.stem}_{module}"
@@ -111,9 +119,8 @@ class Workshop:
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
-        manager = ConnectionManager(
-            [DatabaseConfig(path=self.database, busy_timeout=0.2)], Tables(self.catalog)
-        )
+        """A connection as migrations use it."""
+        manager = ConnectionManager([self.at.config(busy_timeout=0.2)], Tables(self.catalog))
         try:
             with manager.schema_connection() as connection:
                 yield connection
@@ -124,19 +131,26 @@ class Workshop:
         with self.connect() as connection:
             return apply(plan(self.parts, connection), connection, **options)
 
+    def drifted(self) -> list[str]:
+        """Differences between the database and the declarations."""
+        with self.connect() as connection:
+            return [str(fault) for fault in drift(connection, schema_of(self.catalog))]
+
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run SQL on the database's file, in a connection of its own."""
-        connection = sqlite3.connect(self.database)
+        """Run SQL of the driver, in a connection of its own that watches references."""
+        connection = self.at.connect()
         try:
-            with connection:
-                connection.execute("PRAGMA foreign_keys = ON")
-                return connection.execute(sql, values).fetchall()
+            cursor = connection.cursor()
+            if self.engine == "sqlite":
+                cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.execute(sql, values or (() if self.engine == "sqlite" else None))
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
         finally:
             connection.close()
 
     def insert(self, table: str, tenant: str = "acme", **values: Any) -> UUID:
-        """A row in driver values, with key and version."""
-        id = values.pop("id", uuid7())
+        """A row in driver values of SQLite, with key and version."""
+        id: UUID = values.pop("id", uuid7())
         row = {"tenant_id": tenant, "id": id.bytes, "version": 1} | values
         if tenant == "":
             del row["tenant_id"]
@@ -144,3 +158,36 @@ class Workshop:
         marks = ", ".join("?" for _ in row)
         self.rows(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', *row.values())
         return id
+
+    def put(self, table: str, tenant: str = "acme", **values: Any) -> UUID:
+        """A row in Python's values, with key and version where the table has such."""
+        id: UUID = values.pop("id", uuid7())
+        with self.connect() as connection:
+            into = self._table(connection, table)
+            row = {"tenant_id": tenant, "id": id, "version": 1} | values
+            connection.execute(sa.insert(into).values({k: v for k, v in row.items() if k in into.c}))
+        return id
+
+    def get(self, table: str, *columns: str) -> list[Any]:
+        """The values of columns in Python's types, in the order of their keys; of one column not as tuples."""
+        with self.connect() as connection:
+            of = self._table(connection, table)
+            found = connection.execute(sa.select(*(of.c[name] for name in columns)).order_by(of.c.id)).all()
+        return [row[0] if len(columns) == 1 else tuple(row) for row in found]
+
+    def delete(self, table: str) -> None:
+        """All rows; references are watched."""
+        with self.connect() as connection:
+            connection.execute(sa.delete(self._table(connection, table)))
+
+    def state(self) -> dict[str, dict[str, str]]:
+        """What the database says of every table that it should have or has."""
+        from prefiq.migrations.dialects import renderer_for
+
+        with self.connect() as connection:
+            renderer = renderer_for(self.engine)
+            names = sa.inspect(connection).get_table_names()
+            return {name: renderer.fingerprint(connection, name) for name in sorted(names)}
+
+    def _table(self, connection: sa.Connection, name: str) -> sa.Table:
+        return tables_of(plan(self.parts, connection, strict=False).present)[name]

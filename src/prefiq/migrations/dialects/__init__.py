@@ -12,18 +12,26 @@ def renderer_for(engine: str) -> Renderer:
     """The renderer of an engine.
 
     Args:
-        engine: ``"sqlite"``.
+        engine: As in ``DB_ENGINE``, or as SQLAlchemy's dialect is called.
 
     Raises:
-        EngineNotServed: There is none yet.
+        EngineNotServed: There is none.
     """
-    from prefiq.migrations.dialects.sqlite import SQLITE
+    if engine == "sqlite":
+        from prefiq.migrations.dialects.sqlite import SQLITE
 
-    if engine == SQLITE.name:
         return SQLITE
+    if engine in {"postgres", "postgresql"}:
+        from prefiq.migrations.dialects.postgres import POSTGRES
+
+        return POSTGRES
+    if engine == "mariadb":
+        from prefiq.migrations.dialects.mariadb import MARIADB
+
+        return MARIADB
     raise EngineNotServed(engine, known_engines())
 
 
 def known_engines() -> tuple[str, ...]:
-    """Names of the engines that can be migrated."""
-    return ("sqlite",)
+    """Names of the engines that can be migrated, as in ``DB_ENGINE``."""
+    return ("sqlite", "postgres", "mariadb")

@@ -3,7 +3,7 @@
 # ruff: noqa: S608  statements are made of quoted names and of literals with doubled quotes
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,15 +12,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from prefiq.lowcode.field import MISSING
 from prefiq.migrations.dialects.ddl import create_table, indexes_of, said
+from prefiq.migrations.dialects.fit import Words, asks, no_value, scale_of
 from prefiq.migrations.dialects.renderer import NO_STRAYS, Strays, value_literal
-from prefiq.migrations.dialects.sqlite_fit import asks, conversion
-from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.graph import Change
 from prefiq.migrations.operations import AddField, AlterField, DropField, Operation
-from prefiq.migrations.snapshot import FieldState, ModelState, Schema
-from prefiq.migrations.steps import Ask, Sql, Step
+from prefiq.migrations.snapshot import FieldState, ModelState
+from prefiq.migrations.steps import Sql, Step
 
-__all__ = ["DIALECT", "change_fields", "column_of", "quoted", "table_in"]
+__all__ = ["DIALECT", "WORDS", "change_fields", "column_of", "quoted"]
 
 DIALECT = SQLiteDialect_pysqlite()
 
@@ -57,54 +56,58 @@ def column_of(operation: Operation) -> tuple[str, str] | None:
     return None
 
 
+def _digits(column: str, old: FieldState, new: FieldState) -> Iterator[tuple[str, str]]:
+    """Decimals are whole numbers of their last digit here, so another scale is another unit."""
+    scale = scale_of(new)
+    shift = scale - scale_of(old)
+    if shift < 0:
+        yield f"{column} % {10**-shift} <> 0", f"has more than {scale} digits behind the point"
+    # Digits before the point: the same in both units.
+    had = 19 if old.kind == "int" else (old.precision or 18) - scale_of(old)
+    before_point = (new.precision or 18) - scale
+    if before_point < had:
+        limit = 10 ** (before_point + scale_of(old))
+        problem = f"has more than {before_point} digits before the point"
+        yield f"{column} NOT BETWEEN {1 - limit} AND {limit - 1}", problem
+
+
+WORDS = Words(quoted, "length", _digits)
+
+
 def change_fields(
-    changes: Sequence[Change], module: str, now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
+    changes: Sequence[Change], now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
 ) -> list[Step]:
     """The steps of changes of different columns of one model.
 
     Args:
         changes: One after the other, without anything in between.
-        module: The module whose migration it is.
         now: Aware UTC time for ``fill=now``.
         strays: By table, what modules that are not listed have added; it is kept.
     """
-    parts = [_part(change, module, now) for change in changes]
+    parts = [_part(change, now) for change in changes]
     questions = [question for part in parts for question in part.asks]
     if all(part.said is not None for part in parts):
         return [*questions, *(step for part in parts for step in part.said or ())]
     values = {column: value for part in parts for column, value in part.values.items()}
     title = " and ".join(part.title for part in parts)
-    after = _model(changes[-1], module, after=True)
+    after = _model(changes[-1], after=True)
     return [*questions, *_rebuild(after, values, title, strays.get(after.table, NOTHING))]
 
 
-def _model(change: Change, module: str, *, after: bool) -> ModelState:
+def _model(change: Change, *, after: bool) -> ModelState:
     column = column_of(change.operation)
     assert column is not None, "only changes of columns come here"
-    return table_in(change.after if after else change.before, module, column[0], change.operation.title)
+    return change.table(column[0], after=after)
 
 
-def table_in(schema: Schema, module: str, name: str, title: str) -> ModelState:
-    """The whole table of a model at one point.
-
-    Raises:
-        BadOperation: It is another module's, and not there yet.
-    """
-    found = schema.table(module, name)
-    if found is None:
-        raise BadOperation(title, f"{name} is not there yet: name the migration that makes it in requires")
-    return found
-
-
-def _part(change: Change, module: str, now: datetime) -> _Part:
-    operation, title = change.operation, change.operation.title
-    before, after = _model(change, module, after=False), _model(change, module, after=True)
-    match operation:
+def _part(change: Change, now: datetime) -> _Part:
+    before, after = _model(change, after=False), _model(change, after=True)
+    match change.operation:
         case AddField(_, state, fill):
-            return _add(before, after, state, _literal(state, fill, now, title), title)
+            return _add(before, after, state, _literal(state, fill, now, change.title), change.title)
         case AlterField(_, state, fill):
-            return _alter(before, after, state, _literal(state, fill, now, title), title)
-    return _Part(title)
+            return _alter(before, after, state, _literal(state, fill, now, change.title), change.title)
+    return _Part(change.title)
 
 
 def _literal(state: FieldState, fill: Any, now: datetime, title: str) -> str | None:
@@ -120,8 +123,7 @@ def _add(before: ModelState, after: ModelState, state: FieldState, value: str | 
             texts.append(f"UPDATE {quoted(after.table)} SET {quoted(state.name)} = {value}")
         part.said = [Sql(text, title) for text in texts]
     elif value is None and not state.nullable:
-        question = f"SELECT count(*) FROM {quoted(before.table)}"
-        part.asks.append(Ask(question, f"they would have no value for {state.name}", title))
+        part.asks.append(no_value(WORDS, before.table, state.name, title))
     return part
 
 
@@ -129,14 +131,24 @@ def _alter(before: ModelState, after: ModelState, state: FieldState, value: str 
     old = before.field(state.name)
     assert old is not None, "the operation was played before"
     column = quoted(state.name)
-    expression = conversion(column, old, state)
+    expression = _conversion(column, old, state)
     if value is not None:
         expression = f"COALESCE({expression}, {value})"
-    part = _Part(title, [*asks(before, old, state, filled=value is not None, title=title)])
+    part = _Part(title, [*asks(WORDS, before, old, state, filled=value is not None, title=title)])
     part.values = {state.name: expression}
     if expression == column and create_table(DIALECT, before) == create_table(DIALECT, after):
         part.said = []  # SQLite tells no lengths and no choices apart
     return part
+
+
+def _conversion(column: str, old: FieldState, new: FieldState) -> str:
+    """The column's value as the new type keeps it, as SQL."""
+    shift = scale_of(new) - scale_of(old)
+    if shift > 0:
+        return f"{column} * {10**shift}"
+    if shift < 0:
+        return f"{column} / {10**-shift}"
+    return column
 
 
 NOTHING = Strays({})

@@ -1,0 +1,174 @@
+"""PostgreSQL: a migration is one transaction, and no statement waits for a lock long enough to hold up readers.
+
+A statement that alters a table waits for everybody who uses it, and everybody who comes after waits behind it.
+So each gives up after a fraction of a second; then all of the migration is undone, which frees every lock it
+had, and is done again a little later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import pq
+
+from prefiq.migrations import raw
+from prefiq.migrations.dialects import postgres_catalog as catalog
+from prefiq.migrations.dialects.postgres_changes import (
+    DIALECT,
+    create_index,
+    create_table,
+    references,
+    steps_of,
+)
+from prefiq.migrations.dialects.renderer import NO_STRAYS, Referrer, Strays, causes
+from prefiq.migrations.graph import Change
+from prefiq.migrations.patience import Patience
+from prefiq.migrations.snapshot import Schema
+from prefiq.migrations.steps import Sql, Step
+
+__all__ = ["POSTGRES", "PostgresRenderer"]
+
+LOCK_TIMEOUT = 200
+"""Milliseconds that a statement waits for a lock, and that readers may wait behind it."""
+_LOCK = int.from_bytes(b"prefiq", "big")
+"""The advisory lock of migrations; such locks belong to one database."""
+_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+T = TypeVar("T")
+
+
+class PostgresRenderer:
+    """PostgreSQL's words."""
+
+    name = "postgres"
+    title = "PostgreSQL"
+    opening: tuple[str, ...] = ("BEGIN",)
+    closing: tuple[str, ...] = ("COMMIT",)
+    table_options = ""
+    dialect: sa.Dialect = DIALECT
+    atomic = True
+    watchful = True
+
+    def render(
+        self, changes: Sequence[Change], now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
+    ) -> list[Step]:
+        """The steps of operations."""
+        del strays
+        return [step for change in changes for step in steps_of(change, now)]
+
+    def strays(self, connection: sa.Connection, changes: Sequence[Change]) -> Mapping[str, Strays]:
+        """None: no table is made anew."""
+        del connection, changes
+        return NO_STRAYS
+
+    def exclusively(
+        self, connection: sa.Connection, work: Callable[[], T], *, wait: float, sleep: Callable[[float], None]
+    ) -> T:
+        """An advisory lock, polled, and one transaction, repeated while others hold what it needs."""
+        patience = Patience(wait, sleep, self.title)
+        while not raw.run(connection, f"SELECT pg_try_advisory_lock({_LOCK})")[0][0]:
+            patience.pause()
+        try:
+            while True:
+                try:
+                    return self._attempt(connection, work)
+                except Exception as error:
+                    if not any(self.is_busy(cause) for cause in causes(error)):
+                        raise
+                    patience.pause(error)
+        finally:
+            with contextlib.suppress(psycopg.Error):  # a connection that is lost has lost its lock
+                raw.run(connection, f"SELECT pg_advisory_unlock({_LOCK})")
+
+    def _attempt(self, connection: sa.Connection, work: Callable[[], T]) -> T:
+        transaction = connection.begin()
+        try:
+            raw.run(connection, f"SET LOCAL lock_timeout = {LOCK_TIMEOUT}")
+            raw.run(connection, "SET LOCAL statement_timeout = 0")
+            raw.run(connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
+            result = work()
+            transaction.commit()
+        except BaseException:
+            with contextlib.suppress(psycopg.Error, sa.exc.DBAPIError):
+                if transaction.is_active:  # a step may have ended it
+                    transaction.rollback()
+                if self.in_transaction(connection):
+                    _driver(connection).rollback()
+            raise
+        return result
+
+    def together(self, connection: sa.Connection) -> nullcontext[None]:
+        """The migration is one transaction."""
+        del connection
+        return nullcontext()
+
+    def around(self, step: Sql) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """None: steps that need it say so themselves."""
+        del step
+        return (), ()
+
+    def in_transaction(self, connection: sa.Connection) -> bool:
+        """As the driver sees it."""
+        return _driver(connection).info.transaction_status != pq.TransactionStatus.IDLE
+
+    def define(self, connection: sa.Connection, step: Sql, *, may_block: bool) -> None:
+        """Run it; what takes long holds the locks of its kind until the end."""
+        del may_block
+        raw.run(connection, step.text)
+
+    def is_busy(self, error: BaseException) -> bool:
+        """Whether it waited for a lock too long, or ended a deadlock."""
+        return isinstance(error, _BUSY)
+
+    def reason(self, error: BaseException) -> str:
+        """``UniqueViolation`` and the like, as SQLSTATE has it."""
+        return type(error).__name__
+
+    def has_table(self, connection: sa.Connection, table: str) -> bool:
+        """Whether there is such a table."""
+        return catalog.has_table(connection, table)
+
+    def definition(self, connection: sa.Connection, table: str) -> str:
+        """What the catalog says, as text."""
+        return "\n".join(
+            f"{part}: {said}" for part, said in sorted(self.fingerprint(connection, table).items())
+        )
+
+    def broken_references(self, connection: sa.Connection) -> dict[str, int]:
+        """Table → how many of its rows refer to rows that are not there."""
+        return catalog.broken_references(connection)
+
+    def referrers(self, connection: sa.Connection, tables: Collection[str]) -> list[Referrer]:
+        """References to these tables from others than these."""
+        return catalog.referrers(connection, tables)
+
+    def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
+        """What the catalog says of a table."""
+        return catalog.fingerprint(connection, table)
+
+    def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
+        """What it says of temporary tables, which nobody else sees and which a rollback takes away."""
+        transaction = connection.begin()
+        try:
+            for model in schema.with_stand_ins:
+                raw.run(connection, create_table(model, kind="TEMPORARY TABLE", references=False))
+            for model in schema.tables:
+                for text in (*references(model), *(create_index(model, index) for index in model.indexes)):
+                    raw.run(connection, text)
+            return {model.table: catalog.fingerprint(connection, model.table) for model in schema.tables}
+        finally:
+            transaction.rollback()
+
+
+def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection), "migrations use the sync driver in both modes"
+    return driver
+
+
+POSTGRES = PostgresRenderer()

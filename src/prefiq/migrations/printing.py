@@ -1,0 +1,82 @@
+"""What ``apply`` would run, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prefiq.migrations import history
+from prefiq.migrations.dialects import Renderer, renderer_for
+from prefiq.migrations.graph import Stage
+from prefiq.migrations.planning import Plan
+from prefiq.migrations.runner import arrives, utc_now
+from prefiq.migrations.steps import Ask, Call, Release, Sql, Step
+
+__all__ = ["sql"]
+
+
+def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
+    """What ``apply`` would run, as text that can be given to the database as it stands.
+
+    Functions of migrations cannot be said in it, and what ``apply`` would refuse is only asked for.
+
+    Args:
+        plan: What is pending.
+        engine: As in ``DB_ENGINE``.
+        now: Aware UTC time where a migration writes the time.
+
+    Raises:
+        EngineNotServed: There is no such engine.
+        BadOperation: The engine cannot keep such a table, or a fill is none of its field.
+    """
+    renderer = renderer_for(engine)
+    moment = now or utc_now()
+    lines: list[str] = []
+    for stage in plan.pending:
+        if lines:
+            lines.append("")
+        first = stage is plan.pending[0]
+        lines += _statements(plan, stage, renderer, moment, with_tables=first)
+    return "\n".join([*lines, ""]) if lines else ""
+
+
+def _statements(
+    plan: Plan, stage: Stage, renderer: Renderer, now: datetime, *, with_tables: bool
+) -> Iterator[str]:
+    loaded = stage.loaded
+    adopted = loaded.key in plan.adopted
+    yield f"-- {loaded.title} ({loaded.migration.phase}{', recorded only' if adopted else ''})"
+    if any((one.module, one.number) == loaded.key for one in plan.begun):
+        yield "-- a part of it is done in this database: prefiq_migration_step says which"
+    yield from (f"{text};" for text in renderer.opening)
+    if with_tables:
+        yield from (f"{text};" for text in history.tables(renderer))
+    title = ""
+    for step in renderer.render(stage.changes, now) if not adopted else ():
+        if step.title != title:
+            title = step.title
+            yield f"-- {title}"
+            if plan.orphans and isinstance(step, Sql) and step.moves:
+                yield "-- (keeps no columns of modules that are not listed; `run migrate` does)"
+        yield from _step(step, renderer)
+    yield f"{history.record(loaded, now, 0.0, renderer.dialect)};"
+    if arrives(plan, stage):
+        yield f"{history.forgetting(loaded.module, renderer.dialect)};"
+    yield from (f"{text};" for text in renderer.closing)
+
+
+def _step(step: Step, renderer: Renderer) -> Iterator[str]:
+    match step:
+        case Sql(text):
+            before, after = renderer.around(step)
+            yield from (f"{one};" for one in before)
+            for question in step.locked:
+                yield from _step(question, renderer)
+            yield f"{text};"
+            yield from (f"{one};" for one in after)
+        case Ask(text, problem):
+            yield f"-- must be 0, else {problem}:\n{text};"
+        case Call():
+            yield "-- a function of the migration runs here, in Python"
+        case Release(table):
+            yield f"-- references to {table} from tables that nobody lists are taken off here"
