@@ -51,7 +51,7 @@ class OwnServer:
         self.folder = folder
         self.port = port
         self.options = tuple(options)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[Any] | None = None
 
     @property
     def database(self) -> Database:
@@ -72,7 +72,7 @@ class OwnServer:
         """
         assert self.process is None, "it runs"
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
+            started: subprocess.Popen[Any] = subprocess.Popen(
                 [*_command(self.engine, self.folder, self.port), *self.options, *options],
                 stdout=log,
                 stderr=log,
@@ -81,7 +81,8 @@ class OwnServer:
                 start_new_session=True,
                 **_as_its_user(self.engine),
             )
-        (self.folder / "pid").write_text(str(self.process.pid))
+        self.process = started
+        (self.folder / "pid").write_text(str(started.pid))
         self._wait()
 
     def stop(self) -> None:

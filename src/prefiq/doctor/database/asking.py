@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from prefiq.errors import PrefiqError
 from prefiq.sql import DatabaseError
@@ -75,7 +75,7 @@ def asking(database: DatabaseSettings, *, scoped: bool = True) -> Iterator[Ask]:
     try:
         try:
             connection = engine.raw_connection()
-        except (sa.exc.DBAPIError, kind.driver_error) as error:
+        except (DBAPIError, kind.driver_error) as error:
             raise explained(error) from error
         try:
             yield Ask(connection.driver_connection, kind.driver_error, explained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -90,7 +91,7 @@ def users_of(settings: Settings, database: DatabaseSettings) -> Users:
     """
     prefix = "" if database.name == "default" else f"{database.name.upper()}_"
     serving = _user(database, prefix)
-    roles = settings.database_roles if database.name == "default" else {}
+    roles: Mapping[str, DatabaseSettings] = settings.database_roles if database.name == "default" else {}
     migrating = _user(roles["migrate"], "MIGRATE_") if "migrate" in roles else serving
     reading = _user(roles["across"], "ACROSS_") if "across" in roles else None
     if reading is not None and reading.name in {serving.name, migrating.name}:
