@@ -1,0 +1,296 @@
+"""Cancels an operation at every await that it makes, and looks what is left of it: nothing, or all.
+
+``Steps`` awaits a coroutine and counts where it waits, as the event loop does it, and cancels the task at one of
+these places: while it waits, or just as the answer comes.  Nothing of the product knows of it.  ``every_await``
+runs an operation as often as it waits, cancels it one place later each time, and checks after each run that
+
+- the task was cancelled, or did its work;
+- no connection is in use, no transaction open, no function suspended, no scope the current one;
+- what is stored is what was there before, or what the whole operation makes of it;
+- the next request works.
+
+What waits nowhere by itself, as SQLite alone on its file, is given obstacles to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from tests.servers import Database
+
+from prefiq.application import Application
+from prefiq.bridge import call, suspended
+from prefiq.contracts import Bound, Scope, current_scope_or_none
+from prefiq.foundation import can
+from prefiq.plugins import ProviderBase
+from prefiq.sql import ConnectionManager, Executor, Tables
+from prefiq.testing import make_application
+
+__all__ = ["Obstacles", "Steps", "Trial", "When"]
+
+When = Literal["waiting", "answered"]
+EVERYTHING = can("*")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MOST = 500
+"""Awaits of one operation; more is a loop."""
+
+
+class Steps(Awaitable[Any]):
+    """Awaits a coroutine in the present task, which is cancelled where it waits the n-th time.
+
+    Args:
+        coroutine: What to run.
+        at: Which await, from 1; 0 cancels none.
+        when: While it waits, or when the answer is there and the task does not know yet.
+        times: At how many awaits from there on.
+        meanwhile: Called at every await with its number.
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        at: int = 0,
+        when: When = "waiting",
+        times: int = 1,
+        meanwhile: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.coroutine = coroutine
+        self.at = at
+        self.when = when
+        self.times = times
+        self.meanwhile = meanwhile
+        self.count = 0
+
+    @property
+    def reached(self) -> bool:
+        """Whether it came to the place where it was to be cancelled."""
+        return bool(self.at) and self.count >= self.at
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self.coroutine.__await__()
+        step: Callable[[Any], Any] = steps.send
+        value: Any = None
+        while True:
+            try:
+                waits_for = step(value)
+            except StopIteration as end:
+                return end.value
+            self.count += 1
+            assert self.count < MOST, "it waits for ever"
+            if 0 < self.at <= self.count < self.at + self.times:
+                self._cancel(waits_for)
+            self.meanwhile(self.count)
+            try:
+                value, step = (yield waits_for), steps.send
+            except BaseException as error:  # noqa: BLE001  also the cancellation, which is the coroutine's
+                value, step = error, steps.throw
+
+    def _cancel(self, waits_for: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self.when == "waiting":
+            task.cancel()
+        elif waits_for is None:
+            asyncio.get_running_loop().call_soon(task.cancel)  # before the task's own next step
+        else:
+            waits_for.add_done_callback(lambda _: task.cancel())  # before the task's own
+
+
+class Obstacles:
+    """What an operation on SQLite has to wait for: a connection, its turn to write, another process.
+
+    One is taken away at each await, the last first, so that each is waited for.
+
+    Args:
+        app: With one connection in its pool.
+        path: The database's file.
+    """
+
+    def __init__(self, app: Application, path: Path) -> None:
+        self._connections: ConnectionManager = app.container.resolve(None, ConnectionManager)
+        self._other = sqlite3.connect(path, isolation_level=None)
+        self._held: Any = None
+
+    @contextmanager
+    def raised(self) -> Iterator[Callable[[int], None]]:
+        """They stand in the block; gives what to call at each await."""
+        self._held = self._connections.checkout()[0]
+        connection: Any = self._held.connection.driver_connection
+        line = connection.line
+        line.enter(60.0)
+        self._other.execute("BEGIN IMMEDIATE")
+        steps = [self._held.close, line.leave, lambda: None, lambda: self._other.execute("ROLLBACK")]
+
+        def lift(_count: int) -> None:
+            if steps:
+                steps.pop(0)()
+
+        try:
+            yield lift
+        finally:
+            while steps:
+                lift(0)
+
+    def close(self) -> None:
+        """Leave the file."""
+        self._other.close()
+
+
+class Trial:
+    """An application in async mode whose operations are cancelled.
+
+    Args:
+        database: Fresh and empty.
+        folder: The application's.
+        modules: What it is made of.
+        prepare: Makes what is there before each operation, in a scope.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        modules: Sequence[type[ProviderBase]],
+        prepare: Callable[[Scope], None],
+    ) -> None:
+        assert database.mode == "async"
+        self.database = database
+        self.loop = asyncio.Runner()
+        variables = {**database.variables(), "DB_POOL_SIZE": 1}
+        self.app = self._run(make_application, folder, modules=modules, tenants=(), **variables)
+        self._run(self.app.tenants.create, "acme")
+        self._run(self._use, prepare)
+        self._obstacles = Obstacles(self.app, database.path) if database.path else None
+        self._first = self._dump()
+
+    def close(self) -> None:
+        """Close the application and the loop."""
+        if self._obstacles is not None:
+            self._obstacles.close()
+        self._run(self.app.close)
+        self.loop.close()
+
+    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self.loop.run(call(function, *args, **kwargs))
+
+    def _use(self, work: Callable[[Scope], Any]) -> Any:
+        with self.app.scope("acme", EVERYTHING) as scope:
+            return work(scope)
+
+    def every_await(self, operation: Callable[[Scope], Any], when: When = "waiting", times: int = 1) -> int:
+        """Cancel an operation at each of its awaits in turn; how many there are."""
+        before = self._told()
+        try:
+            steps = self._attempt(operation, 0, when, times)
+            after = self._told()
+            self._check("not cancelled", after)
+            awaits = steps.count
+            for at in range(1, awaits + 1):
+                self._restore()
+                steps = self._attempt(operation, at, when, times)
+                assert steps.reached, f"it waited {steps.count} times, not {at}"
+                self._check(f"cancelled at await {at} of {awaits}, {when}", before, after)
+        finally:
+            self._restore()
+        return awaits
+
+    def _attempt(self, operation: Callable[[Scope], Any], at: int, when: When, times: int) -> Steps:
+        return self.loop.run(self._attempted(operation, at, when, times))
+
+    async def _attempted(self, operation: Callable[[Scope], Any], at: int, when: When, times: int) -> Steps:
+        if self._obstacles is None:
+            return await self._cancelled(operation, at, when, times, lambda _: None)
+        raised = self._obstacles.raised()
+        lift = await call(raised.__enter__)
+        try:
+            return await self._cancelled(operation, at, when, times, lift)
+        finally:
+            await call(raised.__exit__, None, None, None)
+
+    async def _cancelled(
+        self,
+        operation: Callable[[Scope], Any],
+        at: int,
+        when: When,
+        times: int,
+        meanwhile: Callable[[int], None],
+    ) -> Steps:
+        steps = Steps(call(self._use, operation), at, when, times, meanwhile)
+        outside = Scope(Bound("outside"), resolve=lambda *_: None)
+
+        async def attempt() -> None:
+            with outside:  # the caller's own, which is the current one again afterwards
+                try:
+                    await steps
+                finally:
+                    assert current_scope_or_none() is outside
+
+        task = asyncio.create_task(attempt())
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # done, or what went wrong
+        return steps
+
+    # -- looking what is left
+
+    def _check(self, which: str, *whole: Any) -> None:
+        assert suspended() == [], f"{which}: a function waits"
+        connections: ConnectionManager = self.app.container.resolve(None, ConnectionManager)
+        assert connections.in_use() == {}, f"{which}: a connection is in use"
+        if self.database.engine == "sqlite":
+            with closing(self.database.connect()) as other:
+                other.execute("PRAGMA busy_timeout = 0")
+                other.execute("BEGIN IMMEDIATE")  # nobody has a transaction open
+                other.execute("ROLLBACK")
+        assert self._told() in whole, f"{which}: half of it was kept"
+        self._run(self._use, self._works)
+
+    @staticmethod
+    def _works(scope: Scope) -> None:
+        executor = scope[Executor]
+        assert not executor.in_transaction
+        with executor.tx():
+            assert executor.scalar(sa.select(sa.literal(1))) == 1
+
+    def _dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table."""
+        tables, connections = self._resolved
+        with connections.schema_connection() as connection:
+            return {
+                table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+                for table in tables.metadata.sorted_tables
+            }
+
+    def _restore(self) -> None:
+        tables, connections = self._resolved
+        with connections.schema_connection() as connection:
+            for table in reversed(tables.metadata.sorted_tables):
+                connection.execute(table.delete())
+            for table in tables.metadata.sorted_tables:
+                if rows := self._first[table.name]:
+                    connection.execute(table.insert(), rows)
+
+    @property
+    def _resolved(self) -> tuple[Tables, ConnectionManager]:
+        resolve = self.app.container.resolve
+        return resolve(None, Tables), resolve(None, ConnectionManager)
+
+    def _told(self) -> dict[str, list[tuple[str, ...]]]:
+        """What is stored, without what is different each time: keys and instants."""
+        tables, _ = self._resolved
+        told: dict[str, list[tuple[str, ...]]] = {}
+        for name, rows in self._dump().items():
+            columns = [
+                column.name
+                for column in tables.metadata.tables[name].columns
+                if getattr(column.type, "kind", "") not in {"uuid", "datetime"}
+            ]
+            told[name] = sorted(tuple(ID.sub("…", repr(row[column])) for column in columns) for row in rows)
+        return told
