@@ -6,7 +6,7 @@ Imports everything below ``web`` in the house, Starlette, msgspec and PyJWT; imp
 
 from prefiq.web.asgi import create_asgi
 from prefiq.web.auth import IAuthenticator, Identity, TokenAuthenticator
-from prefiq.web.routes import ApiRequest, ApiRoute, Reply, open_scope, scope_of
+from prefiq.web.routes import ApiRequest, ApiRoute, Reply, scope_of
 from prefiq.web.token import make_token
 from prefiq.web.workers import Greenlets, Threads, Workers, in_thread
 
@@ -23,6 +23,5 @@ __all__ = [
     "create_asgi",
     "in_thread",
     "make_token",
-    "open_scope",
     "scope_of",
 ]

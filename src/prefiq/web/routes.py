@@ -14,8 +14,7 @@ A provider gives both from ``routes()``; both stand under ``/api/<module>`` and 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction, isfunction, ismethod
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from prefiq.contracts import Scope
     from prefiq.web.endpoint import Table
 
-__all__ = ["ApiRequest", "ApiRoute", "Reply", "open_scope", "scope_of"]
+__all__ = ["ApiRequest", "ApiRoute", "Reply", "scope_of"]
 
 T = TypeVar("T")
 
@@ -180,36 +179,23 @@ class ApiRoute:
 
 
 def scope_of(request: Request) -> Scope:
-    """The scope of a request to a Starlette route below ``/api/<module>``; use it in ``with``.
+    """The scope of a request to a Starlette route below ``/api/<module>``.
 
-    For a plain ``def`` endpoint, which runs where services run.
+    A plain ``def`` endpoint runs where services run, and uses it in ``with``.  An ``async def`` one uses it in
+    ``async with``, and calls services through the bridge::
+
+        async def summary(request: Request) -> JSONResponse:
+            async with scope_of(request) as scope:
+                page = await call(scope[IDomainService[Project]].list, Page(limit=1, count=True))
+            return JSONResponse({"projects": page.total})
+
+    With ``DB_MODE=sync`` the latter holds the event loop up at every statement; write a plain ``def`` there.
 
     Raises:
         LookupError: The route is not one of those.
     """
     open_scope: Callable[[], Scope] = request.scope[SCOPE_KEY]
     return open_scope()
-
-
-@asynccontextmanager
-async def open_scope(request: Request) -> AsyncIterator[Scope]:
-    """``scope_of`` for an ``async def`` endpoint, with ``DB_MODE=async``; what is called in it goes through ``call``.
-
-    ::
-
-        async def summary(request: Request) -> JSONResponse:
-            async with open_scope(request) as scope:
-                page = await call(scope[IDomainService[Project]].list, Page(limit=1, count=True))
-            return JSONResponse({"projects": page.total})
-
-    With ``DB_MODE=sync`` such an endpoint would block the event loop at every statement; write a plain ``def``
-    there.
-
-    Raises:
-        LookupError: The route is not one of those.
-    """
-    async with await call(scope_of, request) as scope:
-        yield scope
 
 
 def bridged(route: Any) -> Any:

@@ -9,7 +9,7 @@ from prefiq import Faults, IDomainService, NotFound, Page
 from prefiq.bridge import call
 from prefiq.cli.lifespan import OpenedByServer
 from prefiq.cli.session import Session
-from prefiq.web import ApiRoute, Reply, create_asgi, make_token, open_scope, scope_of
+from prefiq.web import ApiRoute, Reply, create_asgi, make_token, scope_of
 from prefiq.web.routes import bridged
 
 
@@ -233,7 +233,7 @@ def test_an_async_endpoint_of_starlette_calls_services_through_the_bridge(app, s
     """It opens the request's scope with ``async with``; the tenant of that scope is the token's."""
 
     async def total(request):
-        async with open_scope(request) as scope:
+        async with scope_of(request) as scope:
             page = await call(scope[projects_of(app)].list, Page(count=True))
             return JSONResponse({"tenant": scope.tenant, "total": page.total})
 
