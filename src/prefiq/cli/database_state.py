@@ -27,6 +27,7 @@ __all__ = [
     "develop",
     "examine_state",
     "manager_of",
+    "migrating",
     "ping",
     "planned",
     "run_seeds",
@@ -47,6 +48,27 @@ def manager_of(app: Application) -> ConnectionManager:
 
 
 @contextmanager
+def migrating(app: Application) -> Iterator[sa.Connection]:
+    """A connection that may change the default database's tables: of the role that MIGRATE_DB_* names, if any.
+
+    Makes the database where it is a file that is not there.
+    """
+    from prefiq.sql import ConnectionManager
+
+    role = app.settings.database_roles.get("migrate")
+    if role is None:
+        with manager_of(app).schema_connection() as connection:
+            yield connection
+        return
+    manager = ConnectionManager([role], manager_of(app).tables)
+    try:
+        with manager.schema_connection(role.name) as connection:
+            yield connection
+    finally:
+        manager.close()
+
+
+@contextmanager
 def _looking(app: Application) -> Iterator[sa.Connection]:
     """A connection to the tables of migrations, which no scope knows; it makes no database where there is none."""
     from prefiq.sql.errors import DatabaseMissing
@@ -54,7 +76,7 @@ def _looking(app: Application) -> Iterator[sa.Connection]:
     path = app.settings.database.path
     if path is not None and not path.exists():
         raise DatabaseMissing("default")
-    with manager_of(app).schema_connection() as connection:
+    with migrating(app) as connection:
         yield connection
 
 
@@ -201,12 +223,19 @@ def _plan(app: Application) -> Any:
         return plan(parts_of(app))
 
 
-def apply(app: Application, report: Callable[[Done], None]) -> list[Done]:
-    """Apply what is pending; makes the database where there is none."""
+def apply(app: Application, report: Callable[[Done], None], *, allow_blocking: bool = False) -> list[Done]:
+    """Apply what is pending; makes the database where there is none.
+
+    Args:
+        app: Booted.
+        report: Called after each migration.
+        allow_blocking: Whether writers may have to wait until a large table is copied.
+    """
     from prefiq.migrations import apply, parts_of, plan
 
-    with manager_of(app).schema_connection() as connection:
-        return apply(plan(parts_of(app), connection), connection, report=report)
+    with migrating(app) as connection:
+        planned = plan(parts_of(app), connection)
+        return apply(planned, connection, report=report, allow_blocking=allow_blocking)
 
 
 def tenant_keys(app: Application) -> list[str]:
@@ -228,7 +257,7 @@ def develop(
     """
     from prefiq.migrations import migrate_from_declarations, parts_of
 
-    with manager_of(app).schema_connection() as connection:
+    with migrating(app) as connection:
         return migrate_from_declarations(
             parts_of(app), app.catalog, connection, renames=renames, allow_destructive=allow_loss
         )

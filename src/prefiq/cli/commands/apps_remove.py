@@ -99,7 +99,7 @@ def _rows(
     plan: AppPlan, module: str, how: Literal["keep", "archive", "drop"]
 ) -> tuple[list[Kept], list[str]]:
     """What the database holds of the module, and what was done to it."""
-    from prefiq.cli.database_state import manager_of
+    from prefiq.cli.database_state import migrating
     from prefiq.migrations.removal import belongings, kept, remove
 
     assert plan.before is not None
@@ -108,7 +108,7 @@ def _rows(
     path = plan.before.settings.database.path
     if path is not None and not path.exists():
         return [], []  # no database was made yet, and looking must not make one
-    with plan.before.container, manager_of(plan.before).schema_connection() as connection:
+    with plan.before.container, migrating(plan.before) as connection:
         held = kept(connection, what)
         if how == "keep":
             return held, []

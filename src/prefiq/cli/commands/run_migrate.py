@@ -33,6 +33,11 @@ __all__ = ["command"]
     is_flag=True,
     help="Development only: follow the declarations, also where that drops what holds something.",
 )
+@click.option(
+    "--allow-blocking",
+    is_flag=True,
+    help="MariaDB: change large tables also where writers have to wait until all of it is copied.",
+)
 @pass_session
 def command(
     session: Session,
@@ -43,6 +48,7 @@ def command(
     status: bool,
     renames: tuple[str, ...],
     allow_loss: bool,
+    allow_blocking: bool,
 ) -> None:
     """Apply the migrations of all listed modules, then the seeds.
 
@@ -62,7 +68,15 @@ def command(
             f"prefiq run migrate {option}", "prefiq lowcode makemigrations writes it into a file"
         )
     session.run(
-        _act, session, plan=plan, sql=sql, check=check, status=status, pairs=pairs, allow_loss=allow_loss
+        _act,
+        session,
+        plan=plan,
+        sql=sql,
+        check=check,
+        status=status,
+        pairs=pairs,
+        allow_loss=allow_loss,
+        allow_blocking=allow_blocking,
     )
 
 
@@ -76,6 +90,7 @@ def _act(
     status: bool,
     pairs: dict[str, str],
     allow_loss: bool,
+    allow_blocking: bool,
 ) -> None:
     if plan:
         _plan(session, app)
@@ -88,7 +103,7 @@ def _act(
     elif pairs or allow_loss:
         _follow(session, app, pairs, allow_loss=allow_loss)
     else:
-        _migrate(session, app)
+        _migrate(session, app, allow_blocking=allow_blocking)
 
 
 def _plan(session: Session, app: Application) -> None:
@@ -133,6 +148,7 @@ def _status(session: Session, app: Application) -> None:
             "listed": not at.orphaned,
             "development": at.development,
             "ahead": list(at.ahead),
+            "begun": list(at.begun),
         }
         for at in status(app)
     ]
@@ -149,6 +165,7 @@ def _status(session: Session, app: Application) -> None:
                         ("not listed, its tables are kept", not row["listed"]),
                         ("follows the declarations", row["development"]),
                         ("migrated by a newer release", row["ahead"]),
+                        (f"{', '.join(row['begun'])} is done in part", row["begun"]),
                     )
                     if holds
                 ),
@@ -186,7 +203,7 @@ def _follow(session: Session, app: Application, renames: dict[str, str], *, allo
     session.answer(data, show)
 
 
-def _migrate(session: Session, app: Application) -> None:
+def _migrate(session: Session, app: Application, *, allow_blocking: bool) -> None:
     from prefiq.cli.database_state import apply, check_files, run_seeds, tenant_keys
     from prefiq.cli.progress import progress
 
@@ -196,7 +213,7 @@ def _migrate(session: Session, app: Application) -> None:
             click.echo(f"applied {done.loaded.module} {done.loaded.label} ({how})")
 
     check_files(app)  # else the database would be brought to something that the code is not
-    done = apply(app, report)
+    done = apply(app, report, allow_blocking=allow_blocking)
     with progress(session) as bar:
         seeds = run_seeds(app, tenant_keys(app), bar)
     data = {
