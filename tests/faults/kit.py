@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -39,6 +40,9 @@ __all__ = [
     "open_shop",
     "open_transactions",
     "orders_in",
+    "query",
+    "soon",
+    "waiting_backends",
 ]
 
 T = TypeVar("T")
@@ -240,7 +244,9 @@ SELECT o.tenant_id, o.number, o.version, o.size, o.total,
 FROM shop_order o
 """
 _TOTALS = """
-SELECT (SELECT COUNT(*) FROM shop_line), (SELECT COUNT(*) FROM prefiq_history_entry WHERE model = 'shop.Order')
+SELECT (SELECT COUNT(*) FROM shop_line), (SELECT COUNT(*) FROM prefiq_history_entry
+    WHERE model = 'shop.Order' AND entity_id NOT IN (
+        SELECT entity_id FROM prefiq_history_entry WHERE model = 'shop.Order' AND action = 'deleted'))
 """
 
 
@@ -322,3 +328,11 @@ def kill_backend(database: Database, number: int) -> None:
             cursor.execute("SELECT 1 FROM information_schema.processlist WHERE id = %s", [number])
             if not cursor.fetchall():
                 return
+
+
+def soon(is_so: Callable[[], bool], otherwise: str) -> None:
+    """Wait for what happens by itself on a server that was not asked."""
+    end = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.005)

@@ -20,6 +20,7 @@ from tests.faults.kit import (
     open_transactions,
     orders_in,
     query,
+    soon,
 )
 from tests.faults.proxy import Proxy, proxy_to
 from tests.servers import SERVERS, Database
@@ -180,4 +181,4 @@ def test_http_says_that_it_is_not_known(
 def assert_good(shop: Shop, database: Database) -> None:
     shop.works("next")
     assert shop.in_use() == 0
-    assert open_transactions(database) == 0
+    soon(lambda: open_transactions(database) == 0, "a transaction is open")

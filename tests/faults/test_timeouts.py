@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.faults.kit import Shop, creating, growing, open_shop, open_transactions, orders_in
+from tests.faults.kit import Shop, creating, growing, open_shop, open_transactions, orders_in, soon
 from tests.servers import Database
 
 from prefiq.contracts import Scope
@@ -48,7 +48,7 @@ TOO_LONG = (StatementTimeout, DeadlineExceeded, DatabaseLocked)
 """What ends who waits for others: SQLite's statements do not wait, it is the file that is locked."""
 
 
-def soon() -> datetime:
+def in_a_moment() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=TIME)
 
 
@@ -87,7 +87,7 @@ def test_deadline_ends_a_slow_statement(database: Database, tmp_path: Path) -> N
     """Although a statement may take longer where nobody waits for it."""
     with open_shop(database, tmp_path, db_pool_size=1, db_statement_timeout=20) as shop:
         with in_time(), pytest.raises(StatementTimeout):
-            shop.do(slow, deadline=soon())
+            shop.do(slow, deadline=in_a_moment())
         assert_good(shop, database)
 
 
@@ -101,7 +101,7 @@ def test_nothing_is_sent_after_the_deadline(shop: Shop, database: Database) -> N
             creating("never")(scope)
 
     with pytest.raises(DeadlineExceeded):
-        shop.do(work, deadline=soon())
+        shop.do(work, deadline=in_a_moment())
     assert orders_in(database) == {}
     assert_good(shop, database)
 
@@ -121,7 +121,7 @@ def test_deadline_ends_waiting_for_another_one(database: Database, tmp_path: Pat
     with open_shop(database, tmp_path, db_pool_size=1, db_statement_timeout=20) as shop:
         order = shop.create("wanted")
         with locked(database), in_time(), pytest.raises(TOO_LONG):
-            shop.do(growing(order), deadline=soon())
+            shop.do(growing(order), deadline=in_a_moment())
         assert orders_in(database) == {("acme", "wanted"): 1}
         assert_good(shop, database)
 
@@ -130,4 +130,4 @@ def assert_good(shop: Shop, database: Database) -> None:
     shop.works("next")
     assert shop.in_use() == 0
     if database.engine != "sqlite":
-        assert open_transactions(database) == 0
+        soon(lambda: open_transactions(database) == 0, "a transaction is open")
