@@ -87,9 +87,19 @@ class Place:
         return self.connections.kind().name if self.connections is not None else "memory"
 
     def open(self, tenancy: Tenancy) -> Store:
-        """A scope, and what stores its entities."""
+        """A scope that ends with the test, and what stores its entities."""
         scope = Scope(tenancy, resolve=_resolve)
         self._scopes.append(scope)
+        return self._store(scope)
+
+    @contextmanager
+    def opened(self, tenancy: Tenancy) -> Iterator[Store]:
+        """The same, which ends with the block."""
+        with Scope(tenancy, resolve=_resolve) as scope:
+            yield self._store(scope)
+
+    def _store(self, scope: Scope) -> Store:
+        tenancy = scope.tenancy
         if self.is_single and isinstance(tenancy, Bound):
             tenancy = scope.tenancy = Bound(tenancy.tenant, Placement("single"))
         if self.connections is None:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.stores import PLACES, Places, Store
+from tests.stores import PLACES, Place, Places, Store
 
 from prefiq.contracts import Bound, System, Tenancy
 from prefiq.foundation.entity import Child, Entity
@@ -184,10 +184,15 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def stores(place: str, places: Places) -> Iterator[Callable[[Tenancy], Store]]:
-    """Tenancy → (model → store), all of one application."""
+def here(place: str, places: Places) -> Iterator[Place]:
     with places(place) as made:
-        yield made.open
+        yield made
+
+
+@pytest.fixture
+def stores(here: Place) -> Callable[[Tenancy], Store]:
+    """Tenancy → (model → store), all of one application."""
+    return here.open
 
 
 @pytest.fixture

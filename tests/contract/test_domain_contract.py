@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.stores import Place
 
+from prefiq.contracts import Bound, System
 from prefiq.testing.domain_contract import DomainContract
 from prefiq.testing.samples import sample
 
@@ -34,6 +37,19 @@ class _Stores(DomainContract):
     @pytest.fixture
     def other_repo(self, theirs: Any) -> Any:
         return theirs(self.model)[0]
+
+    @pytest.fixture
+    def another(self, here: Place, repo: Any, place: str) -> Any:
+        if place == "sqlite-memory":
+            return None  # its connections share one cache, whose tables lock each other without waiting
+        tenancy = System("test") if repo.spec.scope == "shared" else Bound("acme")
+
+        @contextmanager
+        def open_() -> Any:
+            with here.opened(tenancy) as store:
+                yield store(self.model)[0]
+
+        return open_
 
 
 class TestProject(_Stores):

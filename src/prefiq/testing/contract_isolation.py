@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from prefiq.contracts import Any_, Compare, ConcurrencyError, IDomain, ITransactions, NotFound, Page
+from prefiq.contracts import (
+    Any_,
+    Compare,
+    ConcurrencyError,
+    IDomain,
+    ITransactions,
+    NotFound,
+    Page,
+    UniqueViolation,
+    ValidationFailed,
+)
+from prefiq.errors import PrefiqError
 from prefiq.foundation.entity import loaded
-from prefiq.lowcode import ModelSpec
-from prefiq.sql.errors import ReadOnlyTransaction
+from prefiq.lowcode import ModelSpec, uuid7
+from prefiq.sql.errors import ReadOnlyTransaction, TransactionFailed
 from prefiq.testing.contract_values import Make, Undone, changeable
+from prefiq.testing.samples import sample
 
 __all__ = ["IsolationContract"]
 
@@ -88,6 +102,121 @@ class IsolationContract:
                     write()
         repo.save(make(1))
         assert repo.count() == 2
+
+    def test_refused_value_fails_its_transaction(
+        self, repo: IDomain[Any], make: Make, spec: ModelSpec, transactions: ITransactions | None
+    ) -> None:
+        """Neither reading nor writing nor the end goes on as if nothing had been; a nested one is undone alone."""
+        if transactions is None:
+            pytest.skip("no fixture `transactions`")
+        name = changeable(spec)[0]
+        kept, gone, new = repo.save(make(0)), repo.save(make(1)), make(2)
+        for refuse in self.refusals(repo, make, spec, kept):
+            with pytest.raises(TransactionFailed) as caught, transactions.tx():  # noqa: PT012
+                setattr(kept, name, getattr(make(7), name))
+                repo.update(kept)
+                error = refuse()
+                assert transactions.failure is error
+                for go_on in (
+                    repo.count,
+                    partial(repo.get_by_id, kept.id),
+                    lambda: repo.list(Page()),
+                    lambda: repo.save(new),
+                    lambda: repo.save_many([new]),
+                    lambda: repo.delete(gone),
+                    lambda: transactions.tx().__enter__(),
+                ):
+                    with pytest.raises(TransactionFailed):
+                        go_on()
+            assert caught.value.__cause__ is error
+            assert transactions.failure is None
+            assert (kept.version, gone.version, new.version, repo.count()) == (1, 1, 0, 2)
+            with transactions.tx():
+                with pytest.raises(TransactionFailed), transactions.tx():
+                    refuse()
+                repo.update(kept)
+                raise_version = kept.version
+            assert raise_version == repo.get_by_id(kept.id).version == 2
+            repo.delete(kept)
+            if spec.soft_delete:
+                return
+            kept = repo.save(make(0))
+
+    @staticmethod
+    def refusals(
+        repo: IDomain[Any], make: Make, spec: ModelSpec, kept: Any
+    ) -> list[Callable[[], PrefiqError]]:
+        """What a store refuses, each as a function that gives the error."""
+
+        def same_id() -> PrefiqError:
+            twin = make(4)
+            twin.id = kept.id
+            with pytest.raises(UniqueViolation) as caught:
+                repo.save(twin)
+            return caught.value
+
+        def value_left_out() -> PrefiqError:
+            entity = make(5)
+            required = next(field for field in spec.fields if not field.nullable and not field.is_status)
+            setattr(entity, required.name, None)
+            with pytest.raises(ValidationFailed) as caught:
+                repo.save(entity)
+            return caught.value
+
+        return [same_id, value_left_out]
+
+    def test_stale_version_fails_no_transaction(
+        self, repo: IDomain[Any], make: Make, spec: ModelSpec, transactions: ITransactions | None
+    ) -> None:
+        """Who was late, and who looked for nothing, may go on with something else."""
+        if transactions is None:
+            pytest.skip("no fixture `transactions`")
+        name = changeable(spec)[0]
+        entity = repo.save(make(0))
+        stale = repo.get_by_id(entity.id)
+        setattr(entity, name, getattr(make(1), name))
+        repo.update(entity)
+        with transactions.tx():
+            setattr(stale, name, getattr(make(3), name))
+            for child in spec.children:
+                getattr(stale, child.name).append(sample(child.model, 300))
+            for write in (repo.update, repo.delete):
+                with pytest.raises(ConcurrencyError):
+                    write(stale)
+            with pytest.raises(NotFound):
+                repo.get_by_id(uuid7())
+            repo.save(make(2))
+        assert repo.count() == 2
+        assert repo.get_by_id(entity.id) == entity
+
+    def test_callbacks_are_called_once_in_order(
+        self, repo: IDomain[Any], make: Make, transactions: ITransactions | None
+    ) -> None:
+        """After the commit in the order in which they were given; after a rollback in the other one."""
+        if transactions is None:
+            pytest.skip("no fixture `transactions`")
+        said: list[str] = []
+
+        def say(word: str) -> Callable[[], None]:
+            return lambda: said.append(f"{word} {transactions.in_transaction}")
+
+        with transactions.tx():
+            transactions.after_commit(say("one"))
+            with transactions.tx():
+                repo.save(make(0))
+                transactions.after_commit(say("two"))
+                transactions.on_rollback(say("never"))
+            transactions.after_commit(say("three"))
+            assert said == []
+        assert said == ["one False", "two False", "three False"]
+        said.clear()
+        with pytest.raises(Undone), transactions.tx():  # noqa: PT012  the body of a transaction
+            transactions.on_rollback(say("one"))
+            transactions.after_commit(say("never"))
+            with transactions.tx():
+                transactions.on_rollback(say("two"))
+            raise Undone
+        assert [word.split()[0] for word in said] == ["two", "one"]
 
     def test_other_tenant_reaches_no_row(
         self, repo: IDomain[Any], other_repo: IDomain[Any], make: Make, spec: ModelSpec

@@ -13,7 +13,7 @@ from prefiq.lowcode import ModelSpec, uuid7
 from prefiq.lowcode.model_spec import SORTABLE
 from prefiq.sql.criteria_values import sort_keys
 from prefiq.sql.errors import CriteriaError
-from prefiq.testing.contract_values import Make, criteria_of
+from prefiq.testing.contract_values import Make, criteria_of, edges_of
 
 __all__ = ["ReadingContract"]
 
@@ -28,6 +28,32 @@ class ReadingContract:
             read = repo.get_by_id(entity.id)
             assert read == entity
             assert read is not entity
+
+    def test_extreme_values_come_back(self, repo: IDomain[Any], make: Make, spec: ModelSpec) -> None:
+        """What the declaration just allows is kept exactly, inserted or changed, alone or in bulk."""
+        number, whole = 0, Page(limit=1000)
+        for field in spec.fields:
+            edges = edges_of(field)
+            if field.unique:
+                edges = edges[:1]
+            entities = []
+            for edge in edges:
+                number += 2
+                entity, other = make(number), make(number + 1)
+                setattr(entity, field.name, edge)
+                entities.append(repo.save(entity))
+                if not field.unique:
+                    repo.save(other)
+                    setattr(other, field.name, edge)
+                    entities.append(repo.update(other))
+            found = repo.get_many(entity.id for entity in entities)
+            for entity in entities:
+                assert repr(found[entity.id]) == repr(entity), field.name
+            if field.kind != "json":
+                for edge in edges:
+                    ids = {e.id for e in entities if getattr(e, field.name) == edge}
+                    assert ids <= {e.id for e in repo.list(whole, Compare(field.name, "eq", edge)).items}
+                    assert ids <= {e.id for e in repo.list(whole, Compare(field.name, "gte", edge)).items}
 
     def test_missing_id_is_not_found(self, repo: IDomain[Any]) -> None:
         """An id that nobody has is an error of its own."""

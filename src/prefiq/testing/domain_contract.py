@@ -25,7 +25,10 @@ import pytest
 
 from prefiq.contracts import IDomain, ITransactions
 from prefiq.lowcode import ModelMeta, ModelSpec
+from prefiq.testing.contract_bulk import BulkContract
 from prefiq.testing.contract_isolation import IsolationContract
+from prefiq.testing.contract_paging import PagingContract
+from prefiq.testing.contract_races import Another, RacesContract
 from prefiq.testing.contract_reading import ReadingContract
 from prefiq.testing.contract_values import Make
 from prefiq.testing.contract_writing import WritingContract
@@ -34,7 +37,9 @@ from prefiq.testing.samples import sample
 __all__ = ["DomainContract"]
 
 
-class DomainContract(ReadingContract, WritingContract, IsolationContract):
+class DomainContract(
+    ReadingContract, PagingContract, WritingContract, BulkContract, RacesContract, IsolationContract
+):
     """Derive from it, say ``model``, and give the fixtures ``repo`` and ``other_repo``.
 
     Attributes:
@@ -52,6 +57,11 @@ class DomainContract(ReadingContract, WritingContract, IsolationContract):
     def other_repo(self) -> IDomain[Any]:
         """The same store for another tenant."""
         raise NotImplementedError("give a fixture `other_repo`")
+
+    @pytest.fixture
+    def another(self) -> Another | None:
+        """Opens ``repo`` once more in a scope of its own; without it, the tests of several writers are left out."""
+        return None
 
     @pytest.fixture
     def transactions(self) -> ITransactions | None:
