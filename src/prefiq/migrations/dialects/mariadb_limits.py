@@ -18,7 +18,7 @@ __all__ = ["check_limits"]
 
 ROW = 65_535
 """Bytes of a row, beside its long texts."""
-PAGE = 8126
+PAGE = 8125
 """Bytes of a row that stay in its page: half a page."""
 KEY = 3072
 """Bytes of an index."""
