@@ -144,8 +144,8 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
         """Tell the server, and close without waiting for it."""
         transport = self._transport
         if self._connected and transport is not None and not transport.is_closing():
-            transport.write(b"\x01\x00\x00\x00\x01")  # COM_QUIT
-        self.close()
+            transport.write(b"\x01\x00\x00\x00\x01")  # COM_QUIT, which goes out at once
+        self.abort()  # TLS would wait for the other side's goodbye, and the loop may end now
 
     def cursor(self, cursor: Any = None) -> Any:
         """A cursor; one that streams is ours."""
