@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from base64 import urlsafe_b64decode
@@ -120,3 +122,39 @@ def test_shell_is_logged_in_production(within, level: str) -> None:
         ("shell closed", "acme"),
     ]
     assert "prefiq.audit" not in within("shell", "--tenant", "acme", "-c", "pass").stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_ctrl_c_ends_what_blocks(application: Path, mode: str) -> None:
+    """At once, on an event loop too, whose own handler would wait for the next await."""
+    code = "import time; print('here', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefiq.cli", "shell", "--tenant", "acme", "-c", code],
+        cwd=application,
+        env={**os.environ, "DB_MODE": mode},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, stderr.strip()) == (130, "Interrupted")
+
+
+@pytest.mark.slow
+def test_shell_waits_through_the_bridge(within, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With DB_MODE=async its code is the same, and may await as well."""
+    monkeypatch.setenv("DB_MODE", "async")
+    code = (
+        "import asyncio; from prefiq import await_\n"
+        "print(await_(asyncio.sleep(0, 'waited')), len(scope[IDomain[Country]].list().items) > 9)"
+    )
+    assert within("shell", "--tenant", "acme", "-c", code).stdout == "waited True\n"
