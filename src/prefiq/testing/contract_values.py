@@ -20,6 +20,21 @@ __all__ = ["Make", "Undone", "changeable", "criteria_of", "edges_of", "other_val
 
 Make = Callable[[int], Any]
 
+PARTS: list[Any] = [
+    None,
+    True,
+    0,
+    1.5,
+    -(2**63),
+    2**63 - 1,
+    "",
+    "\u2028 \U0001f4a5 \\ '",
+    [],
+    {},
+    [[], {"": {}}],
+]
+"""What a document may hold."""
+
 
 class Undone(Exception):
     """Ends a transaction of a test."""
@@ -83,24 +98,12 @@ def edges_of(field: FieldSpec) -> list[Any]:
         case "uuid":
             ends = [UUID(int=0), UUID(int=2**128 - 1)]
         case "json":
-            parts = (
-                None,
-                True,
-                0,
-                1.5,
-                -(2**63),
-                2**63 - 1,
-                "",
-                "\u2028 \U0001f4a5 \\ '",
-                [],
-                {},
-                [[], {"": {}}],
-            )
-            ends = [{}, {"": None}, dict(zip("abcdefghijk", parts, strict=True)), [], list(parts)]
+            ends = [{}, {"": None}, dict(zip("abcdefghijk", PARTS, strict=True)), [], PARTS]
     if field.kind in {"int", "decimal"}:
         ends += [bound + step for bound in (field.gt,) if bound is not None]
         ends += [bound - step for bound in (field.lt,) if bound is not None]
-    check, found = check_for(field), []
+    check = check_for(field)
+    found: list[Any] = []
     for end in ends:
         with contextlib.suppress(BadValue):
             found.append(check(end))
