@@ -84,7 +84,7 @@ class OpenedByServer:
             await self._run(app.open)
             await self._run(self._prepare, app)
             await self._run(_warm_up, app)
-            return self._serve(app)
+            return await self._run(self._serve, app)
         except BaseException:
             await self._run(app.close)
             raise
