@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from tests.engines.cancellation import Obstacles, Steps, Trial, When
-from tests.servers import Database
+from tests.servers import SERVERS, Database
 
 from prefiq.bridge import await_, call
 from prefiq.contracts import IDomain, IDomainService, Page, Scope, where
@@ -224,20 +224,46 @@ def trial(database: Database, tmp_path: Path) -> Iterator[Trial]:
     made.close()
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], scope="session")
-@pytest.mark.parametrize(
-    ("when", "times"), [("waiting", 1), ("answered", 1), ("waiting", 1000)], ids=["once", "answered", "again"]
+WAYS = pytest.mark.parametrize(
+    ("when", "times"), [("waiting", 1), ("answered", 1), ("waiting", 5)], ids=["once", "answered", "again"]
 )
-def test_cancelled_at_every_await(trial: Trial, when: When, times: int) -> None:
-    """Nothing is half done and nothing left, wherever it is; also where each await of the clean-up is cancelled."""
-    for name, operation in OPERATIONS.items():
+FEW = ("service create", "service action", "repository update")
+"""Operations that together go through all there is to be cancelled."""
+
+
+def every_await(trial: Trial, names: Iterable[str], when: When, times: int = 1) -> dict[str, int]:
+    """How often each operation waits, cancelled at each of these places in turn."""
+    awaits: dict[str, int] = {}
+    for name in names:
         try:
-            awaits = trial.every_await(operation, when, times)
+            awaits[name] = trial.every_await(OPERATIONS[name], when, times)
         except BaseException as error:
             error.add_note(name)
             raise
+    return awaits
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], scope="session")
+@WAYS
+def test_cancelled_at_every_await(trial: Trial, when: When, times: int) -> None:
+    """Nothing is half done and nothing left, wherever it is; also where the awaits of the clean-up are cancelled."""
+    for name, awaits in every_await(trial, OPERATIONS, when, times).items():
         writes = name.split()[-1] in {"save", "update", "create", "delete", "core", "transition", "action"}
         assert awaits >= (4 if writes else 1), name
+
+
+@pytest.mark.parametrize("engine", SERVERS, scope="session")
+def test_cancelled_at_every_await_of_a_server(trial: Trial) -> None:
+    """Likewise on servers."""
+    assert min(every_await(trial, FEW, "waiting").values()) >= 4
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("engine", SERVERS, scope="session")
+@WAYS
+def test_everything_cancelled_on_servers(trial: Trial, when: When, times: int) -> None:
+    """Every operation, in each way."""
+    every_await(trial, OPERATIONS, when, times)
 
 
 # -- the harness itself
