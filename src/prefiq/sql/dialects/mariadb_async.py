@@ -20,15 +20,15 @@ from prefiq.sql.dialects.mariadb import MariadbEngine
 from prefiq.sql.dialects.mariadb_connect import GRACE, arguments, initial_statement, tls_context
 from prefiq.sql.dialects.mariadb_faults import ends_connection, note_table
 from prefiq.sql.dialects.mariadb_session import IN_TRANSACTION, idle_poll, keep_alive, limiting
-from prefiq.sql.dialects.mariadb_statements import batches, filled
-from prefiq.sql.dialects.mariadb_types import conversions
+from prefiq.sql.dialects.mariadb_statements import MOST_BYTES, batches, filled
+from prefiq.sql.dialects.mariadb_types import decoders, literal
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.plan import Plan
 
 __all__ = ["MARIADB_ASYNC", "AsyncMariadbConnection", "AsyncMariadbEngine", "AsyncMariadbSession", "connect"]
 
 
-_CONVERSIONS = conversions(converters.conversions)
+_CONVERSIONS = decoders(converters.conversions)
 ENDING = 5.0
 """Seconds for which a cancelled task still waits for its COMMIT."""
 _MULTI_STATEMENTS = 1 << 16
@@ -46,6 +46,10 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
     stream: AsyncStreamCursor | None = None
     statement_timeout: float = 0.0
     session: AsyncMariadbSession | None = None
+    escape = staticmethod(literal)
+    literal = staticmethod(literal)
+    most_bytes: int = 0
+    """What the server takes in one statement; 0 before it was asked."""
     prefers_tls: bool = False
     _ssl_context: Any
     _ending: bool = False
@@ -61,6 +65,10 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
 
         An error's answer does not say whether the server has ended the transaction with it: a ping's does.
         """
+        if isinstance(sql, str):
+            sql = sql.encode()
+        if len(sql) > MOST_BYTES:
+            await self._require_room(sql)
         try:
             return cast("int", await super().query(sql, unbuffered))
         except errors.MySQLError as error:
@@ -71,6 +79,14 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
         except BaseException:  # the answer was not read to its end
             self.abort()
             raise
+
+    async def _require_room(self, sql: Any) -> None:
+        """Refuse what the server would: it hangs up on a statement that is too long."""
+        if not self.most_bytes:
+            await super().query("SELECT @@max_allowed_packet")
+            self.most_bytes = self._result.rows[0][0]
+        if len(sql) >= self.most_bytes:
+            raise errors.OperationalError(1153, "longer than max_allowed_packet")
 
     async def refresh(self) -> None:
         """Ask the server for its status; a connection that does not answer is closed."""

@@ -16,15 +16,15 @@ from pymysql.cursors import SSCursor
 from prefiq.sql.dialects.engine import DatabaseLike
 from prefiq.sql.dialects.mariadb_connect import GRACE, arguments, initial_statement, tls_context
 from prefiq.sql.dialects.mariadb_faults import ends_connection, note_table
-from prefiq.sql.dialects.mariadb_statements import batches, filled
-from prefiq.sql.dialects.mariadb_types import conversions
+from prefiq.sql.dialects.mariadb_statements import MOST_BYTES, batches, filled
+from prefiq.sql.dialects.mariadb_types import decoders, literal
 from prefiq.sql.plan import Plan
 
 __all__ = ["MariadbConnection", "MariadbSession", "connect", "idle_poll", "keep_alive", "limiting"]
 
 IN_TRANSACTION = 1
 """The bit of the server's status."""
-_CONVERSIONS = conversions(converters.conversions)
+_CONVERSIONS = decoders(converters.conversions)
 
 
 # Half of what is used of them here is missing in their stubs.
@@ -38,6 +38,9 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
     stream: StreamCursor | None = None
     statement_timeout: float = 0.0
     session: MariadbSession | None = None
+    escape = staticmethod(literal)
+    most_bytes: int = 0
+    """What the server takes in one statement; 0 before it was asked."""
 
     def connect(self, sock: Any = None) -> None:
         """Connect; PyMySQL leaves a Unix socket open that leads to no server."""
@@ -57,6 +60,10 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
 
         An error's answer does not say whether the server has ended the transaction with it: a ping's does.
         """
+        if isinstance(sql, str):
+            sql = sql.encode()
+        if len(sql) > MOST_BYTES:
+            self._require_room(sql)
         try:
             return cast("int", super().query(sql, unbuffered))
         except pymysql.MySQLError as error:
@@ -67,6 +74,14 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
         except BaseException:  # the answer was not read to its end
             self._force_close()
             raise
+
+    def _require_room(self, sql: Any) -> None:
+        """Refuse what the server would: it hangs up on a statement that is too long."""
+        if not self.most_bytes:
+            super().query("SELECT @@max_allowed_packet")
+            self.most_bytes = self._result.rows[0][0]
+        if len(sql) >= self.most_bytes:
+            raise pymysql.OperationalError(1153, "longer than max_allowed_packet")
 
     def refresh(self) -> None:
         """Ask the server for its status; a connection that does not answer is closed."""

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import mysql
 from prefiq.sql.dialects.codecs import BOOL, IDENTITY, INT, JSON, UUID_BYTES, enum_codec, exact_decimal
 from prefiq.sql.types import Codec, FieldType
 
-__all__ = ["CHARSET", "COLLATION", "LITERALS", "codec_of", "conversions", "storage_of"]
+__all__ = ["CHARSET", "COLLATION", "LITERALS", "codec_of", "decoders", "literal", "storage_of"]
 
 CHARSET = "utf8mb4"
 COLLATION = "utf8mb4_nopad_bin"
@@ -145,7 +145,21 @@ LITERALS: Final[Mapping[type, Callable[[Any], str]]] = _Literals({
     bytearray: _bytes,
     type(None): lambda _: "NULL",
 })  # fmt: skip
-"""Each type's literal; every value of a plan goes through here."""
+"""Each type's literal."""
+
+
+def literal(value: Any, mapping: object = None) -> str:
+    """A value as it stands in a statement's text; both drivers' connections write every value so.
+
+    Args:
+        value: Of a type that can be bound.
+        mapping: Of the drivers, not used.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    del mapping
+    return LITERALS[type(value)](value)
 
 
 # -- what comes back -------------------------------------------------------------------------------------------
@@ -168,19 +182,10 @@ def _load_day(text: str) -> Any:
         return text
 
 
-def conversions(driver: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A driver's conversions with ours in their place, for one connection; the driver's own stay as they are.
+def decoders(driver: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A driver's conversions with our decoders in their place, for one connection; the driver's own stay as they are.
 
     Args:
-        driver: Encoders by type, and decoders by the number of a column's type.
+        driver: Encoders by type, which nobody asks (``LITERALS``), and decoders by the number of a column's type.
     """
-
-    def encoder(write: Callable[[Any], str]) -> Callable[[Any, Any], str]:
-        def write_one(value: Any, _mapping: object = None) -> str:
-            return write(value)
-
-        return write_one
-
-    ours: dict[Any, Any] = {cls: encoder(write) for cls, write in LITERALS.items()}
-    ours |= {_DATETIME_NUMBER: _load_instant, _TIMESTAMP: _load_instant, _DATE: _load_day}
-    return {**driver, **ours}
+    return {**driver, _DATETIME_NUMBER: _load_instant, _TIMESTAMP: _load_instant, _DATE: _load_day}
