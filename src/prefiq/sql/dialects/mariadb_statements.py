@@ -42,15 +42,16 @@ def batches(sql: str, rows: Sequence[Sequence[Any]], most: int = MOST_BYTES) -> 
         for row in rows:
             yield filled(sql, row)
         return
-    head, values = (match[1] % ()).encode(), match[2]
-    parts: list[bytes] = []
-    size = len(head)
+    head, values, literals = match[1] % (), match[2], LITERALS
+    parts: list[str] = []
+    size = first = len(head.encode())
     for row in rows:
-        part = filled(values, row)
-        if parts and size + len(part) >= most:
-            yield head + b",".join(parts)
-            parts, size = [], len(head)
+        part = values % tuple([literals[type(value)](value) for value in row])
+        length = len(part) if part.isascii() else len(part.encode())
+        if parts and size + length >= most:
+            yield (head + ",".join(parts)).encode()
+            parts, size = [], first
         parts.append(part)
-        size += len(part) + 1
+        size += length + 1
     if parts:
-        yield head + b",".join(parts)
+        yield (head + ",".join(parts)).encode()
