@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.faults.kit import (
+    Note,
     Order,
     Shop,
     backends,
@@ -22,13 +23,14 @@ from tests.faults.kit import (
     open_shop,
     open_transactions,
     orders_in,
+    query,
     soon,
     waiting_backends,
 )
 from tests.faults.load import Load, under_load
 from tests.servers import SERVERS, Database
 
-from prefiq.contracts import IDomainService, Scope
+from prefiq.contracts import IDomain, IDomainService, Scope
 from prefiq.sql import Disconnected, Executor
 
 KILLS = 20
@@ -68,6 +70,14 @@ def test_killed_while_idle_in_the_pool(shop: Shop, database: Database) -> None:
         assert shop.do(lambda scope: scope[IDomainService[Order]].get(order.id)) == order
     assert len(orders_in(database)) == 4
     assert shop.in_use() == 0
+
+
+def test_killed_while_idle_before_a_write_outside_a_transaction(shop: Shop, database: Database) -> None:
+    """Which could not be sent again: that the connection is dead is seen before."""
+    for n in range(3):
+        shop.do(lambda scope, n=n: scope[IDomain[Note]].save(Note(text=f"n{n}")))  # type: ignore[misc]
+        assert kill_all(database) >= 1
+    assert query(database, "SELECT COUNT(*) FROM shop_note") == [(3,)]
 
 
 def test_killed_between_the_statements_of_a_use_case(shop: Shop, database: Database) -> None:

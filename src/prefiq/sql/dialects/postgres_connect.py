@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import ssl
+import traceback
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,7 +175,13 @@ def _connect(given: dict[str, Any], adapters: AdaptersMap, *, autocommit: bool =
 
 
 async def _connect_async(given: dict[str, Any], adapters: AdaptersMap) -> PostgresAsyncConnection:
-    connection = await PostgresAsyncConnection.connect(**given, context=adapters, autocommit=True)
+    try:
+        connection = await PostgresAsyncConnection.connect(**given, context=adapters, autocommit=True)
+    except BaseException as error:
+        # A connection that was begun ends with the last reference to it, and psycopg leaves that to us when
+        # the task is cancelled: the traceback would hold it, and its place on the server, for long.
+        traceback.clear_frames(error.__traceback__)
+        raise
     connection.prepared_max = MOST_PREPARED
     return connection
 
