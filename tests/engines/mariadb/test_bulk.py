@@ -19,7 +19,7 @@ from tests.engines.postgres.test_bulk import (
 from tests.own_server import OwnServer, own_server
 
 from prefiq.contracts import ForeignKeyViolation, UniqueViolation
-from prefiq.sql import StatementTooLarge
+from prefiq.sql import Disconnected, StatementTooLarge
 from prefiq.sql.dialects.mariadb_statements import MOST_BYTES, batches
 
 __all__ = ["test_core_in_bulk", "test_general_statements_share_connection_and_transaction"]
@@ -207,23 +207,18 @@ def test_stream_that_is_left_early(shop: Shop) -> None:
     shop.run(use)
 
 
-def test_stream_that_fails_late(shop: Shop) -> None:
-    """The rows that came are given, and then the error: it is not taken for the end."""
-    fill(shop, 2500)
-    shop = Shop(shop.database, statement_timeout=60)
+def test_stream_whose_connection_is_lost(shop: Shop) -> None:
+    """It ends with an error, not as if there were no more rows."""
+    fill(shop, 60_000)
 
     def use(unit: Unit) -> None:
-        statement = sa.select(unit.owner.c.id)
-        unit.executor.scalar("SELECT 1")
-        for disturbed in (False, True):
-            number = unit.driver.thread_id()
-            batches_ = unit.executor.stream(statement, batch=10)
-            next(batches_)
-            with shop.database.connect() as connection, connection.cursor() as cursor:
-                cursor.execute(f"KILL QUERY {number}")  # too late for what is sent already
-            if disturbed:
-                assert unit.owners.count() == 2500
-            assert 10 + sum(len(rows) for rows in batches_) == 2500
+        rows = unit.executor.stream(sa.select(unit.owner.c.id, unit.owner.c.name), batch=10)
+        next(rows)
+        assert unit.executor._session is not None
+        unit.executor._session.kill()
+        with pytest.raises(Disconnected):
+            list(rows)
+        assert unit.owners.count() == 60_000
 
     shop.in_scope(use)
 

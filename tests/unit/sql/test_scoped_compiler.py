@@ -462,6 +462,17 @@ def test_inserted_rows_belong_to_the_tenant(acme: Executor, shapes: Shapes, stor
     ]
 
 
+def test_rows_beside_an_insert_that_returns_them(acme: Executor, shapes: Shapes, engine: str) -> None:
+    """SQLAlchemy puts them together in statements of its own: each row is the tenant's."""
+    o = shapes.o
+    rows = [
+        {"id": uuid.UUID(int=100 + i), "version": 1, "number": f"'%s{i}", "total": i} for i in range(2500)
+    ]
+    found = acme.query(sa.insert(o).returning(o.c.id, o.c.tenant_id, o.c.number), rows)
+    assert sorted(tuple(row) for row in found) == [(row["id"], "acme", row["number"]) for row in rows]
+    assert acme.scalar(sa.select(sa.func.count()).where(o.c.total == 7)) == 1
+
+
 def renamed(s: Shapes) -> sa.Table:
     """The orders with the tenant's column behind another key, and another column behind its name."""
     keys = {"tenant_id": "t", "number": "tenant_id"}

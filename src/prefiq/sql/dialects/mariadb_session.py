@@ -100,6 +100,8 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
     def _force_close(self) -> None:
         if self.session is not None:
             self.session.dead = True
+        if self.stream is not None:
+            self.stream.lose()
         super()._force_close()
 
     def cursor(self, cursor: Any = None) -> Any:
@@ -135,6 +137,13 @@ class StreamCursor(_Cursor):  # type: ignore[misc]
                 kept.append(row)
         except pymysql.MySQLError as error:  # it is the stream's, not the other statement's
             self._failed = error
+
+    def lose(self) -> None:
+        """The connection is closed: who reads on is told so, instead of that this was the end."""
+        if self._result is not None and self._result.unbuffered_active:
+            self._result.unbuffered_active = False
+            self._kept = self._kept or deque()
+            self._failed = pymysql.OperationalError(2013, "the connection was closed")
 
     def read_next(self) -> Any:
         """The next row, or None."""
