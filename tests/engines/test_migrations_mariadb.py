@@ -11,11 +11,10 @@ from tests.unit.migrations.kit import Workshop, model
 
 from prefiq.errors import PrefiqError
 from prefiq.lowcode import field
-from prefiq.migrations import apply, plan, raw
-from prefiq.migrations.dialects import mariadb
+from prefiq.migrations import raw
 from prefiq.migrations.dialects.mariadb_changes import steps_of
 from prefiq.migrations.dialects.mariadb_tables import create, physical
-from prefiq.migrations.errors import BadOperation, BlockingChange, RowsDoNotFit
+from prefiq.migrations.errors import BadOperation, RowsDoNotFit
 from prefiq.migrations.graph import Change
 from prefiq.migrations.operations import CreateModel
 from prefiq.migrations.snapshot import FieldState, IndexState, Schema
@@ -139,38 +138,6 @@ def test_what_is_too_wide_is_told_before_anything_is_done(workshop: Workshop) ->
     )
     assert caught.value.where == "module shop, 0003_add_thing_text_0_and_more"
     assert workshop.state() == state
-
-
-class TestLargeTables:
-    """A table that nobody copies in passing; here, one with any row."""
-
-    @pytest.fixture(autouse=True)
-    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(mariadb, "LARGE", 1)
-
-    def large(self, workshop: Workshop) -> None:
-        shop(workshop, NAME | {"price": (Decimal, field(precision=8, scale=2))})
-        workshop.put("shop_thing", name="a", price=Decimal("1.50"))
-        workshop.rows("ANALYZE TABLE shop_thing")
-
-    def test_it_is_copied_only_where_somebody_says_so(self, workshop: Workshop) -> None:
-        """Another type is another copy of all rows, which writers would wait for."""
-        self.large(workshop)
-        shown = {"name": (str, field(max_length=30)), "size": (int, field(default=1, index=True))}
-        shop(workshop, shown | {"price": (Decimal, field(precision=8, scale=2))})  # nobody waits for these
-        workshop.declare("shop", model("Thing", shown | {"price": (Decimal, field(precision=9, scale=2))}))
-        workshop.make("shop")
-        with pytest.raises(BlockingChange) as caught:
-            workshop.migrate()
-        assert str(caught.value) == (
-            "To alter field Thing.price the engine copies the table shop_thing (about 1 rows), and writers wait "
-            "(module shop, 0003_alter_thing_price) [PFQ626]\n"
-            "  Try: do it at a quiet hour with prefiq run migrate --allow-blocking, or add a new field"
-        )
-        with workshop.connect() as connection:
-            apply(plan(workshop.parts, connection), connection, allow_blocking=True)
-        assert workshop.drifted() == []
-        assert workshop.get("shop_thing", "price", "size") == [(Decimal("1.50"), 1)]
 
 
 def test_digits_that_are_written_meanwhile_are_not_lost(workshop: Workshop) -> None:

@@ -21,7 +21,7 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── MigrationFailed        the database refused a statement, or a step raised
     ├── TransactionEnded       a step committed by itself
     ├── HalfApplied            a migration is there in part, and its file is another one now
-    ├── BlockingChange         writers would have to wait until a large table is copied
+    ├── BlockingChange         others would have to wait until a large table is copied
     ├── RowsDoNotFit           rows that exist break a new rule
     ├── MigrationLocked        another process is migrating
     ├── Unapplied              migrations wait to be applied
@@ -550,7 +550,9 @@ class HalfApplied(PrefiqError):
 
 
 class BlockingChange(PrefiqError):
-    """The engine can make the change only by copying a large table, and nobody can write it meanwhile.
+    """The engine can make the change only by copying a large table, and others have to wait for that.
+
+    On MariaDB those who write it wait, on PostgreSQL those who read it, too.
 
     Do it at a quiet hour with ``prefiq run migrate --allow-blocking``; or add a new field, fill it, and drop the
     old one.
@@ -571,7 +573,7 @@ class BlockingChange(PrefiqError):
         self.module = module
         self.name = name
         self.what = (
-            f"To {operation} the engine copies the table {table} (about {rows:,} rows), and writers wait"
+            f"To {operation} the engine copies the table {table} (about {rows:,} rows), and others wait"
         )
         self.fix = "do it at a quiet hour with prefiq run migrate --allow-blocking, or add a new field"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -30,7 +31,16 @@ from prefiq.migrations.steps import Ask, Call, Release, Sql, Step, Steps
 from prefiq.sql.dialects import engine_for
 from prefiq.sql.errors import DatabaseError, SchemaMissing
 
-__all__ = ["Site", "render", "run_changes", "run_journalled", "run_steps"]
+__all__ = [
+    "Site",
+    "put_off",
+    "render",
+    "run_at_once",
+    "run_changes",
+    "run_journalled",
+    "run_later",
+    "run_steps",
+]
 
 T = TypeVar("T")
 
@@ -56,6 +66,10 @@ class Site:
         """The engine's."""
         return renderer_for(self.connection.dialect.name)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Nobody else migrates the database, whatever transactions begin and end inside."""
+        return self.renderer.alone(self.connection, wait=self.wait, sleep=self.sleep)
+
     def exclusively(self, work: Callable[[], T]) -> T:
         """Do work while no other process migrates the database."""
         return self.renderer.exclusively(self.connection, work, wait=self.wait, sleep=self.sleep)
@@ -68,6 +82,7 @@ class _Run:
     site: Site
     module: str
     name: str
+    atomic: bool = True
 
     @property
     def where(self) -> str:
@@ -87,15 +102,8 @@ def render(site: Site, changes: Sequence[Change], module: str, name: str, now: d
         raise
 
 
-def run_changes(
-    site: Site,
-    changes: Sequence[Change],
-    module: str,
-    name: str,
-    now: datetime,
-    journal: Journal | None = None,
-) -> None:
-    """Run the steps of operations, and look at references where rows moved.
+def run_changes(site: Site, changes: Sequence[Change], module: str, name: str, now: datetime) -> None:
+    """Run the steps of operations in the transaction that is open.
 
     Args:
         site: Inside its ``exclusively``.
@@ -103,12 +111,12 @@ def run_changes(
         module: The module whose operations they are.
         name: Label of the migration, for errors.
         now: Aware UTC time for ``fill=now``.
-        journal: What keeps how far it is, on an engine whose migrations are no transactions.
     """
-    steps = render(site, changes, module, name, now)
-    if journal is not None:
-        run_journalled(site, journal, steps, module, name, now)
-        return
+    run_at_once(site, render(site, changes, module, name, now), module, name)
+
+
+def run_at_once(site: Site, steps: Sequence[Step], module: str, name: str) -> None:
+    """Run steps in the transaction that is open, and look at references where rows moved."""
     run = _Run(site, module, name)
     for step in steps:
         with _explained(run, step.title):
@@ -116,6 +124,47 @@ def run_changes(
     if not site.renderer.watchful and any(isinstance(step, Call) or _moves(step) for step in steps):
         for table, count in site.renderer.broken_references(site.connection).items():
             raise RowsDoNotFit(run.where, f"{table} refers to rows that are not there", count)
+
+
+def put_off(site: Site, steps: Sequence[Step]) -> tuple[list[Step], list[Sql]]:
+    """Take out what large tables get after the transaction: only where nothing behind it needs it.
+
+    Returns:
+        The steps of the transaction, and what comes after it.
+    """
+    at_once: list[Step] = []
+    later: list[Sql] = []
+    touched: set[str] = set()
+    for step in reversed(steps):
+        other = step.later if isinstance(step, Sql) else None
+        if (
+            other is not None
+            and other.table not in touched
+            and site.renderer.is_large(site.connection, other.table)
+        ):
+            assert isinstance(step, Sql), "only statements can wait"
+            later.append(step)
+            if other.at_once:
+                at_once.append(dataclasses.replace(step, text=other.at_once, later=None))
+            continue
+        at_once.append(step)
+        match step:
+            case Sql(tables=tables):
+                touched.update(tables)
+            case Release(table):
+                touched.add(table)
+            case Call(schema=schema):
+                touched.update(model.table for model in schema.tables)
+    return at_once[::-1], later[::-1]
+
+
+def run_later(site: Site, steps: Sequence[Sql], module: str, name: str) -> None:
+    """Run what was put off, inside ``alone`` and outside any transaction; what is done is not done again."""
+    run = _Run(site, module, name, atomic=False)
+    for step in steps:
+        if step.later is not None:
+            with _explained(run, step.title):
+                site.renderer.finish(site.connection, step.later, wait=site.wait)
 
 
 def run_steps(site: Site, changes: Sequence[Change], module: str) -> None:
@@ -271,4 +320,5 @@ def _explained(run: _Run, title: str) -> Iterator[None]:
             if said is not None and type(said) is not DatabaseError and not isinstance(said, SchemaMissing):
                 raise said from error
             reason = renderer.reason(cause)
-        raise MigrationFailed(run.module, run.name, title, reason, atomic=renderer.atomic) from error
+        atomic = renderer.atomic and run.atomic
+        raise MigrationFailed(run.module, run.name, title, reason, atomic=atomic) from error

@@ -23,7 +23,7 @@ from prefiq.migrations import raw
 from prefiq.migrations.dialects import Renderer
 from prefiq.migrations.errors import HalfApplied
 from prefiq.migrations.history import LongText, table_text, words_of
-from prefiq.migrations.steps import Ask, Call, Release, Sql, Step
+from prefiq.migrations.steps import Ask, Call, Later, Release, Sql, Step
 
 __all__ = ["GOAL", "STEPS", "Begun", "Journal", "begun"]
 
@@ -65,7 +65,7 @@ class Begun:
 
 def begun(connection: sa.Connection, renderer: Renderer) -> list[Begun]:
     """Migrations of which only a part is done."""
-    if renderer.atomic or not renderer.has_table(connection, STEPS.name):
+    if not renderer.has_table(connection, STEPS.name):
         return []
     c = STEPS.c
     query = sa.select(c.module, c.number, c.name, c.phase, sa.func.min(c.at)).group_by(
@@ -116,7 +116,7 @@ class Journal:
 
     @property
     def goal(self) -> str:
-        """The snapshot of where the steps lead, in development."""
+        """Where the steps lead: in development a snapshot, else the checksum of the file."""
         return next((entry.text for entry in self._entries if entry.step == GOAL), "")
 
     def open(self, steps: Sequence[Step], at: datetime, goal: str = "") -> int:
@@ -236,7 +236,9 @@ def _step(text: str) -> Step | None:
             return Release(**plain)
         case "Sql":
             locked = tuple(_ask(ask) for ask in plain.pop("locked"))
-            return Sql(**{**plain, "tables": tuple(plain["tables"])}, locked=locked)
+            later = plain.pop("later")
+            made = Sql(**{**plain, "tables": tuple(plain["tables"])}, locked=locked)
+            return dataclasses.replace(made, later=None if later is None else Later(**later))
     return None
 
 

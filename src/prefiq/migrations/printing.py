@@ -68,6 +68,8 @@ def _statements(
 def _step(step: Step, renderer: Renderer) -> Iterator[str]:
     match step:
         case Sql(text):
+            if step.later is not None:
+                yield "-- (`run migrate` does it for a large table afterwards, while others write)"
             before, after = renderer.around(step)
             yield from (f"{one};" for one in before)
             for question in step.locked:

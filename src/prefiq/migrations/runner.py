@@ -16,14 +16,15 @@ import sqlalchemy as sa
 from prefiq.lowcode.model_meta import raise_together
 from prefiq.migrations import history, raw
 from prefiq.migrations.drift import check_made
-from prefiq.migrations.errors import EditedMigration, Unapplied
-from prefiq.migrations.execution import Site, render, run_changes
+from prefiq.migrations.errors import EditedMigration, HalfApplied, Unapplied
+from prefiq.migrations.execution import Site, put_off, render, run_at_once, run_journalled, run_later
 from prefiq.migrations.graph import Stage
-from prefiq.migrations.journal import Journal
+from prefiq.migrations.journal import STEPS, Journal, begun
 from prefiq.migrations.loader import ModulePart
 from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.patience import WAIT
 from prefiq.migrations.planning import Plan, plan
+from prefiq.migrations.steps import Sql
 
 __all__ = ["WAIT", "Clock", "Done", "ModuleStatus", "apply", "arrives", "check", "status", "utc_now"]
 
@@ -113,7 +114,7 @@ def apply(
             render(site, stage.changes, stage.loaded.module, stage.loaded.label, clock())
     done: list[Done] = []
     for stage in plan.pending:
-        applied = site.exclusively(lambda stage=stage: _apply(site, plan, stage, clock))  # type: ignore[misc]
+        applied = _apply(site, plan, stage, clock)
         if applied is not None:
             done.append(applied)
             report(applied)
@@ -123,29 +124,71 @@ def apply(
 def _apply(site: Site, plan: Plan, stage: Stage, clock: Clock) -> Done | None:
     """Apply one migration, if nobody has done so meanwhile."""
     started = time.perf_counter()
-    connection, loaded, renderer = site.connection, stage.loaded, site.renderer
-    history.prepare(connection)
-    if _applied_meanwhile(connection, loaded):
-        return None
-    migration, adopted = loaded.migration, loaded.key in plan.adopted
-    journal: Journal | None = None
+    loaded = stage.loaded
+
+    def done() -> Done:
+        _record(site, plan, stage, clock, time.perf_counter() - started)
+        return Done(loaded, time.perf_counter() - started, loaded.key in plan.adopted)
+
+    def work() -> Done | list[Sql] | None:
+        history.prepare(site.connection)
+        if _applied_meanwhile(site.connection, loaded):
+            return None
+        later = [] if loaded.key in plan.adopted else _change(site, stage, clock)
+        return later or done()
+
+    with site.alone():
+        outcome = site.exclusively(work)
+        if not isinstance(outcome, list):
+            return outcome
+        run_later(site, outcome, loaded.module, loaded.label)
+        return site.exclusively(done)
+
+
+def _change(site: Site, stage: Stage, clock: Clock) -> list[Sql]:
+    """Do what the migration says.
+
+    Returns:
+        What is left to be done outside of the transaction, before the migration is recorded.
+    """
+    loaded, renderer = stage.loaded, site.renderer
+    module, label = loaded.module, loaded.label
     if not renderer.atomic:
-        journal = Journal(
-            connection, renderer, loaded.module, migration.number, loaded.label, migration.phase
-        )
-    if not adopted:
-        moment = (journal.begun_at if journal is not None else None) or clock()
-        run_changes(site, stage.changes, loaded.module, loaded.label, moment, journal)
-        if journal is not None and journal.assumed:
-            check_made(connection, stage.after, journal.assumed)
-    seconds = time.perf_counter() - started
+        journal = _journal(site, loaded)
+        moment = journal.begun_at or clock()
+        steps = render(site, stage.changes, module, label, moment)
+        run_journalled(site, journal, steps, module, label, moment)
+        if journal.assumed:
+            check_made(site.connection, stage.after, journal.assumed)
+        return []
+    if any((one.module, one.number) == loaded.key for one in begun(site.connection, renderer)):
+        journal = _journal(site, loaded)
+        if journal.goal != loaded.checksum:
+            raise HalfApplied(module, label)
+        return [step for step in journal.stored if isinstance(step, Sql)]
+    moment = clock()
+    steps, later = put_off(site, render(site, stage.changes, module, label, moment))
+    run_at_once(site, steps, module, label)
+    if later:
+        _journal(site, loaded).open(later, moment, loaded.checksum)
+    return later
+
+
+def _journal(site: Site, loaded: LoadedMigration) -> Journal:
+    migration = loaded.migration
+    return Journal(
+        site.connection, site.renderer, loaded.module, migration.number, loaded.label, migration.phase
+    )
+
+
+def _record(site: Site, plan: Plan, stage: Stage, clock: Clock, seconds: float) -> None:
+    connection, renderer, loaded = site.connection, site.renderer, stage.loaded
     with renderer.together(connection):
         raw.run(connection, history.record(loaded, clock(), seconds, renderer.dialect))
         if arrives(plan, stage):
             history.forget_development(connection, loaded.module)
-        if journal is not None:
-            journal.close()
-    return Done(loaded, seconds, adopted)
+        if renderer.has_table(connection, STEPS.name):
+            _journal(site, loaded).close()
 
 
 def status(modules: Sequence[ModulePart], connection: sa.Connection | None) -> list[ModuleStatus]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.snapshot import Schema
 from prefiq.migrations.tables import tables_of
 
-__all__ = ["Ask", "Call", "Release", "Sql", "Step", "Steps"]
+__all__ = ["Ask", "Call", "Later", "Release", "Sql", "Step", "Steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,25 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """How a large table is changed without holding anybody up: after the migration's transaction, outside of one.
+
+    Args:
+        table: The table.
+        kind: What it gets.
+        name: Name of that.
+        text: The statement.
+        at_once: What stands in the transaction in place of the whole; empty for nothing.
+    """
+
+    table: str
+    kind: Literal["index", "reference"]
+    name: str
+    text: str
+    at_once: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sql:
     """A statement.
 
@@ -45,6 +64,8 @@ class Sql:
         locked: Asked right before it while nobody else can write the table, where the engine itself would
             change values that do not fit.
         unchecked: Whether the engine need not look whether references hold, because questions around it do.
+        copies: Whether the engine writes every row anew for it, which others have to wait for.
+        later: How a large table gets the same, where there is another way.
     """
 
     text: str
@@ -54,6 +75,8 @@ class Sql:
     defines: bool = False
     locked: tuple[Ask, ...] = ()
     unchecked: bool = False
+    copies: bool = False
+    later: Later | None = None
 
 
 @dataclass(frozen=True, slots=True)

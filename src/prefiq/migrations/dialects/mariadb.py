@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from prefiq.migrations.errors import BlockingChange
 from prefiq.migrations.graph import Change
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
-from prefiq.migrations.steps import Sql, Step
+from prefiq.migrations.steps import Later, Sql, Step
 from prefiq.sql.dialects.mariadb_types import CHARSET, COLLATION
 
 __all__ = ["LARGE", "MARIADB", "MariadbRenderer"]
@@ -83,6 +83,21 @@ class MariadbRenderer:
         finally:
             with contextlib.suppress(pymysql.Error):  # a connection that is lost has lost its lock
                 raw.run(connection, f"SELECT RELEASE_LOCK({lock})")
+
+    def alone(
+        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
+    ) -> nullcontext[None]:
+        """``exclusively`` is all there is."""
+        del connection, wait, sleep
+        return nullcontext()
+
+    def is_large(self, connection: sa.Connection, table: str) -> bool:
+        """By the server's own estimate."""
+        return catalog.rows_of(connection, table) >= LARGE
+
+    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
+        """Nothing is left for later: MariaDB lets others go on by itself."""
+        raise NotImplementedError
 
     @contextmanager
     def together(self, connection: sa.Connection) -> Iterator[None]:

@@ -3,13 +3,16 @@
 A statement that alters a table waits for everybody who uses it, and everybody who comes after waits behind it.
 So each gives up after a fraction of a second; then all of the migration is undone, which frees every lock it
 had, and is done again a little later.
+
+Indexes of large tables are made, and references from them looked at, after that transaction, while others read
+and write; a journal says what of it is left.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,17 +26,21 @@ from prefiq.migrations.dialects.postgres_changes import (
     DIALECT,
     create_index,
     create_table,
+    quoted,
     references,
     steps_of,
 )
 from prefiq.migrations.dialects.renderer import NO_STRAYS, Referrer, Strays, causes
+from prefiq.migrations.errors import BlockingChange
 from prefiq.migrations.graph import Change
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
-from prefiq.migrations.steps import Sql, Step
+from prefiq.migrations.steps import Later, Sql, Step
 
-__all__ = ["POSTGRES", "PostgresRenderer"]
+__all__ = ["LARGE", "POSTGRES", "PostgresRenderer"]
 
+LARGE = 100_000
+"""About how many rows a table has that is not held up unless somebody says so."""
 LOCK_TIMEOUT = 200
 """Milliseconds that a statement waits for a lock, and that readers may wait behind it."""
 _LOCK = int.from_bytes(b"prefiq", "big")
@@ -71,9 +78,7 @@ class PostgresRenderer:
     ) -> T:
         """An advisory lock, polled, and one transaction, repeated while others hold what it needs."""
         patience = Patience(wait, sleep, self.title)
-        while not raw.run(connection, f"SELECT pg_try_advisory_lock({_LOCK})")[0][0]:
-            patience.pause()
-        try:
+        with self.alone(connection, wait=wait, sleep=sleep):
             while True:
                 try:
                     return self._attempt(connection, work)
@@ -81,9 +86,46 @@ class PostgresRenderer:
                     if not any(self.is_busy(cause) for cause in causes(error)):
                         raise
                     patience.pause(error)
+
+    @contextmanager
+    def alone(
+        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
+    ) -> Iterator[None]:
+        """An advisory lock of the connection, polled; who has it may take it once more."""
+        patience = Patience(wait, sleep, self.title)
+        while not raw.run(connection, f"SELECT pg_try_advisory_lock({_LOCK})")[0][0]:
+            patience.pause()
+        try:
+            yield
         finally:
             with contextlib.suppress(psycopg.Error):  # a connection that is lost has lost its lock
                 raw.run(connection, f"SELECT pg_advisory_unlock({_LOCK})")
+
+    def is_large(self, connection: sa.Connection, table: str) -> bool:
+        """By the server's own estimate, or by its size where there is none yet."""
+        return catalog.rows_of(connection, table) >= LARGE
+
+    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
+        """Others read and write meanwhile; it waits for transactions that were there before it."""
+        if catalog.is_finished(connection, later):
+            return
+        raw.run(connection, f"SET lock_timeout = {max(1, int(wait * 1000))}")
+        raw.run(connection, "SET statement_timeout = 0")
+        try:
+            # One that was broken off is there, is written to, and serves nobody.
+            if later.kind == "index":
+                raw.run(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(later.name)}")
+            try:
+                raw.run(connection, later.text)
+            except psycopg.Error:
+                if later.kind == "index":
+                    with contextlib.suppress(psycopg.Error):
+                        raw.run(connection, f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(later.name)}")
+                raise
+        finally:
+            with contextlib.suppress(psycopg.Error):
+                raw.run(connection, "RESET lock_timeout")
+                raw.run(connection, "RESET statement_timeout")
 
     def _attempt(self, connection: sa.Connection, work: Callable[[], T]) -> T:
         transaction = connection.begin()
@@ -117,8 +159,11 @@ class PostgresRenderer:
         return _driver(connection).info.transaction_status != pq.TransactionStatus.IDLE
 
     def define(self, connection: sa.Connection, step: Sql, *, may_block: bool) -> None:
-        """Run it; what takes long holds the locks of its kind until the end."""
-        del may_block
+        """Run it; nobody reads a table whose rows are all written anew."""
+        if step.copies and not may_block:
+            for table in step.tables:
+                if (rows := catalog.rows_of(connection, table)) >= LARGE:
+                    raise BlockingChange(step.title, table, rows)
         raw.run(connection, step.text)
 
     def is_busy(self, error: BaseException) -> bool:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from prefiq.migrations import raw
 from prefiq.migrations.dialects.postgres_changes import quoted
 from prefiq.migrations.dialects.renderer import Referrer, literal
+from prefiq.migrations.steps import Later
 
-__all__ = ["broken_references", "fingerprint", "has_table", "referrers"]
+__all__ = ["broken_references", "fingerprint", "has_table", "is_finished", "referrers", "rows_of"]
 
 _COLUMNS = """
 SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
@@ -140,6 +141,30 @@ def broken_references(connection: sa.Connection) -> dict[str, int]:
         if count:
             found[table] = found.get(table, 0) + count
     return found
+
+
+def rows_of(connection: sa.Connection, table: str) -> int:
+    """About how many rows a table has; from its size, where nobody has counted yet."""
+    number = _number(connection, table)
+    if number is None:
+        return 0
+    query = f"SELECT reltuples, pg_relation_size(oid) / 100 FROM pg_catalog.pg_class WHERE oid = {number}"
+    counted, guessed = raw.run(connection, query)[0]
+    return int(counted if counted >= 0 else guessed)
+
+
+def is_finished(connection: sa.Connection, later: Later) -> bool:
+    """Whether an index is there and serves, or a reference was looked at."""
+    if later.kind == "index":
+        number = _number(connection, later.name)
+        query = f"SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = {number}"
+        return number is not None and raw.run(connection, query) == [(True,)]
+    number = _number(connection, later.table)
+    query = (
+        "SELECT convalidated FROM pg_catalog.pg_constraint "
+        f"WHERE conrelid = {number} AND conname = {literal(later.name)}"
+    )
+    return number is not None and raw.run(connection, query) == [(True,)]
 
 
 def _references(

@@ -17,7 +17,7 @@ from prefiq.lowcode.field import NOW
 from prefiq.migrations.errors import BadOperation
 from prefiq.migrations.graph import Change
 from prefiq.migrations.snapshot import FieldState, Schema
-from prefiq.migrations.steps import Sql, Step
+from prefiq.migrations.steps import Later, Sql, Step
 from prefiq.migrations.tables import type_of
 
 T = TypeVar("T")
@@ -112,6 +112,26 @@ class Renderer(Protocol):
 
         Raises:
             prefiq.migrations.errors.MigrationLocked: The others did not finish in time.
+        """
+        ...
+
+    def alone(
+        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
+    ) -> AbstractContextManager[None]:
+        """Nobody else migrates the database, whatever transactions begin and end inside."""
+        ...
+
+    def is_large(self, connection: sa.Connection, table: str) -> bool:
+        """Whether a table is so large that what reads or writes all of it takes noticeably long."""
+        ...
+
+    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
+        """Do what a large table gets outside of a transaction, unless it is done.
+
+        Args:
+            connection: Inside ``alone``, outside any transaction.
+            later: What.
+            wait: Seconds to wait for others.
         """
         ...
 

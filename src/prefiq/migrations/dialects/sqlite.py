@@ -32,7 +32,7 @@ from prefiq.migrations.operations import (
 )
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import ModelState, Schema
-from prefiq.migrations.steps import Call, Sql, Step
+from prefiq.migrations.steps import Call, Later, Sql, Step
 
 __all__ = ["SQLITE", "SqliteRenderer"]
 
@@ -118,6 +118,22 @@ class SqliteRenderer:
             driver.execute(f"PRAGMA busy_timeout = {patience}")
             driver.execute(f"PRAGMA foreign_keys = {watched}")
         return result
+
+    def alone(
+        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
+    ) -> nullcontext[None]:
+        """Nothing happens outside of transactions."""
+        del connection, wait, sleep
+        return nullcontext()
+
+    def is_large(self, connection: sa.Connection, table: str) -> bool:
+        """There is one way only."""
+        del connection, table
+        return False
+
+    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
+        """Nothing is left for later."""
+        raise NotImplementedError
 
     def together(self, connection: sa.Connection) -> nullcontext[None]:
         """The migration is one transaction."""
