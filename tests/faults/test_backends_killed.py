@@ -34,7 +34,7 @@ from prefiq.contracts import IDomain, IDomainService, Scope
 from prefiq.sql import Disconnected, Executor
 
 KILLS = 20
-KILLS_FULL = 400
+KILLS_FULL = 100
 
 pytestmark = pytest.mark.parametrize("engine", SERVERS, scope="session", indirect=True)
 

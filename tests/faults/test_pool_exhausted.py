@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+import pymysql
 import pytest
-from tests.faults.kit import EVERYTHING, Order, Shop, creating, open_shop, orders_in
-from tests.servers import Database
+from tests.faults.kit import EVERYTHING, Order, Shop, backends, creating, open_shop, orders_in, soon
+from tests.own_server import own_server
+from tests.servers import SERVERS, Database
 
 from prefiq.contracts import IDomainService
 from prefiq.sql import ConnectionsExhausted
@@ -79,3 +84,24 @@ def test_http_says_when_to_come_back(shop: Shop, database: Database) -> None:
     shop.loop.run(main())
     assert shop.in_use() == 0
     assert {number for _, number in orders_in(database)} == {"first", "now"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", SERVERS)
+def test_server_has_fewer_than_the_pool(engine: str, mode: str, tmp_path: Path) -> None:
+    """Its own limit is told as the pool's is; once somebody leaves, it works again."""
+    limit = {"postgres": ("-c", "max_connections=5"), "mariadb": ("--max-connections=10",)}[engine]
+    with own_server(engine, *limit) as server, ExitStack() as others:
+        here = replace(server.database, mode=mode)
+        with open_shop(here, tmp_path, db_pool_size=5) as shop:
+            shop.works("first")
+            shop.run(shop.connections.close)
+            with contextlib.suppress(psycopg.OperationalError, pymysql.err.OperationalError):
+                while True:
+                    others.enter_context(closing(here.connect()))
+            with pytest.raises(ConnectionsExhausted):
+                shop.create("in vain")
+            others.close()
+            soon(lambda: not backends(here), "the others stay")
+            shop.works("next")
+            assert {number for _, number in orders_in(here)} == {"first", "next"}
