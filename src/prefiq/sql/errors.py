@@ -251,7 +251,10 @@ class Disconnected(DatabaseError):
 
 
 class CommitUnknown(DatabaseError):
-    """The server hung up while it committed: the transaction is kept as a whole, or not at all."""
+    """The server hung up while it committed: the transaction is kept as a whole, or not at all.
+
+    A write outside of a transaction is its own commit.
+    """
 
     code: ClassVar[str] = "PFQ416"
     exit_code: ClassVar[int] = 6
