@@ -24,11 +24,6 @@ from prefiq.sql.criteria_values import problem_of
 
 __all__ = ["Unfit", "fit_of", "kept_of", "refusal_of", "test_of"]
 
-REFUSES = {
-    "postgres": frozenset({"length", "nul", "precision"}),
-    "mariadb": frozenset({"length", "precision"}),
-}
-"""Per engine, what needs no test: texts too long or with NUL, decimals with too many digits in front."""
 WHOLE = 2**53
 """Whole numbers up to here are floats exactly."""
 _EXACT = Context(prec=60, traps=[])
@@ -55,25 +50,20 @@ class Unfit(ValueError):
         self.params = params
 
 
-def test_of(field: FieldSpec, value: str, engine: str, names: dict[str, Any]) -> str:
+def test_of(field: FieldSpec, value: str, names: dict[str, Any]) -> str:
     """Source text of a test that gives the variable ``x`` the value; where it holds, the column can keep it.
 
-    What the engine refuses by itself, and the conversion before it, is not tested twice.
+    How many digits a decimal has behind the point is the conversion's to see.
 
     Args:
         field: The stored form of a field.
         value: Source text of the value.
-        engine: As in ``DB_ENGINE``.
         names: Receives what the text refers to.
     """
-    own = REFUSES.get(engine, frozenset())
     match field.kind:
         case "str" | "text":
-            limit = (
-                "" if field.max_length is None or "length" in own else f" and len(x) <= {field.max_length}"
-            )
-            nul = "" if "nul" in own else ' and "\\0" not in x'
-            return f"type(x := {value}) is str{limit}{nul}"
+            limit = "" if field.max_length is None else f" and len(x) <= {field.max_length}"
+            return f'type(x := {value}) is str{limit} and "\\0" not in x'
         case "int":
             return f"type(x := {value}) is int"
         case "bool":
@@ -81,11 +71,8 @@ def test_of(field: FieldSpec, value: str, engine: str, names: dict[str, Any]) ->
         case "float":  # neither NaN nor infinite
             return f"type(x := {value}) is float and x - x == 0.0"
         case "decimal":
-            names["Decimal"] = Decimal
-            if "precision" in own:
-                return f"type(x := {value}) is Decimal"
             top = f"top_{_whole_digits(field)}"
-            names[top] = _top(field)
+            names |= {"Decimal": Decimal, top: _top(field)}
             return f"type(x := {value}) is Decimal and -{top} < x < {top}"
         case "date":
             names["date"] = date

@@ -150,9 +150,9 @@ class Mapper:
         if field.kind == "json" and codec.dump_source == "encode_json({v}).decode()":
             sure = "j.decode()"
         if field.nullable:  # NULL needs no test
-            test = test_of(field, "x", self._engine.name, self.names).replace("x := x", "x")
+            test = test_of(field, "x", self.names).replace("x := x", "x")
             return f"(None if (x := {value}) is None else ({sure} if {test} else {fitting}(x)))"
-        test = test_of(field, value, self._engine.name, self.names)
+        test = test_of(field, value, self.names)
         return f"({sure} if {test} else {fitting}(x))"
 
     def _load_source(self, field: FieldSpec, variable: str) -> str:

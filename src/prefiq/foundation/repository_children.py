@@ -10,9 +10,13 @@ from prefiq.contracts import ConcurrencyError
 from prefiq.foundation.mapper import Mapper
 from prefiq.lowcode import ChildSpec
 from prefiq.sql.executor import Executor
+from prefiq.sql.plan import Plan
 from prefiq.sql.plans import ModelPlans
 
 __all__ = ["ChildRows", "chunks"]
+
+Written = list[tuple[Plan, Any, UUID | None]]
+"""Plans and their values, with the id of the one row that each must find; without one, it inserts."""
 
 _SIZES = (1, 5, 20, 100, 500)
 """Ids are asked for in groups of these sizes, so that few plans serve any number."""
@@ -55,28 +59,26 @@ class ChildRows:
         for parent in parents:
             setattr(parent, self.name, of_parent[parent.id])
 
-    def insert(self, executor: Executor, tenant: str, parents: Sequence[Any]) -> None:
-        """Write the children of new parents."""
+    def inserts(self, tenant: str, parents: Sequence[Any]) -> Written:
+        """What writes the children of new parents, with values that are fit."""
         rows = [
             (parent.id, position, child)
             for parent in parents
             for position, child in enumerate(getattr(parent, self.name))
         ]
-        if rows:
-            plan = self.plans.insert()
-            executor.write_many(plan, plan.bind(tenant, rows))
+        if not rows:
+            return []
+        plan = self.plans.insert()
+        return [(plan, plan.bind(tenant, rows), None)]
 
-    def update(self, executor: Executor, tenant: str, parent: Any, stored: tuple[Any, ...]) -> None:
-        """Write what differs from the snapshot, by id and position.
-
-        Raises:
-            ConcurrencyError: A child is no longer there.
-        """
+    def updates(self, tenant: str, parent: Any, stored: tuple[Any, ...]) -> Written:
+        """What writes that which differs from the snapshot, by id and position."""
         before = {child.id: (position, child) for position, child in enumerate(stored[self._position])}
         now = {child.id for child in getattr(parent, self.name)}
+        written: Written = []
         for id in before.keys() - now:
             plan = self.plans.delete()
-            self._expect_one(executor.write(plan, plan.bind(tenant, id, parent.id)), id)
+            written.append((plan, plan.bind(tenant, id, parent.id), id))
         new: list[tuple[UUID, int, Any]] = []
         for position, child in enumerate(getattr(parent, self.name)):
             if child.id not in before:
@@ -86,12 +88,20 @@ class ChildRows:
             changed = tuple(self.mapper.diff(child, self.mapper.snapshot(old)))
             if changed or old_position != position:
                 plan = self.plans.update(changed)
-                values = plan.bind(tenant, child, parent.id, position)
-                self._expect_one(executor.write(plan, values), child.id)
+                written.append((plan, plan.bind(tenant, child, parent.id, position), child.id))
         if new:
             plan = self.plans.insert()
-            executor.write_many(plan, plan.bind(tenant, new))
+            written.append((plan, plan.bind(tenant, new), None))
+        return written
 
-    def _expect_one(self, written: int, id: UUID) -> None:
-        if written != 1:
-            raise ConcurrencyError(self.spec.qualified, id)
+    def write(self, executor: Executor, written: Written) -> None:
+        """Write it.
+
+        Raises:
+            ConcurrencyError: A child is no longer there.
+        """
+        for plan, values, id in written:
+            if id is None:
+                executor.write_many(plan, values)
+            elif executor.write(plan, values) != 1:
+                raise ConcurrencyError(self.spec.qualified, id)

@@ -103,11 +103,13 @@ class RepositoryMemory(Repository[E]):
 
     def get_many(self, ids: Iterable[UUID], /) -> dict[UUID, E]:
         """The entities with these ids; missing ones are left out."""
+        found: dict[UUID, E] = {}
         with self._store.lock:
-            rows = self._rows()
-            return {
-                id: self._store.copy(self.spec, rows[id]) for id in ids if id in rows and not rows[id].deleted
-            }
+            for id in ids:
+                row = self._rows().get(id)
+                if row is not None and not row.deleted:
+                    found[id] = cast("E", self._store.copy(self.spec, row))
+        return found
 
     def list(self, page: Page = Page(), where: Criteria | None = None) -> PagedResult[E]:  # noqa: B008
         """A part of the entities that match, sorted.
@@ -144,8 +146,10 @@ class RepositoryMemory(Repository[E]):
             prefiq.contracts.IllegalTransition: The status is not the initial one, and no action explains it.
             prefiq.contracts.ValidationFailed: A value is missing or not of its field's type.
         """
+        tenant = self._writable()
+        self._status.check_new((entity,))
         with self._failing():
-            self.save_many((entity,))
+            self._insert(tenant, (entity,))
         return entity
 
     def save_many(self, entities: Sequence[E], /) -> None:
@@ -154,23 +158,29 @@ class RepositoryMemory(Repository[E]):
         Raises:
             As ``save``.
         """
+        if not entities:
+            return
         tenant = self._writable()
-        spec, store = self.spec, self._store
         self._status.check_new(entities)
+        self._insert(tenant, entities)
+
+    def _insert(self, tenant: str, entities: Sequence[Any]) -> None:
+        spec, store = self.spec, self._store
         if spec.extensions:
             for entity in entities:
                 complete(entity, spec)
         self._refuse_unfit(entities)
+        self._require_writing()
         with store.writing(self._transactions) as put:
-            for entity in cast("Sequence[Any]", entities):
+            for entity in entities:
                 if entity.id in self._rows():
                     raise UniqueViolation(spec.qualified, ("id",))
-                store.check_references(tenant, spec, entity)
                 values = list(self._kept(self._snapshot(entity)))
                 values[1] = 1
                 put(tenant, spec, entity.id, Row(tuple(values)))
+                store.check_references(tenant, spec, entity)
             restore_on_rollback(self._transactions, entities)
-        for entity in cast("Sequence[Any]", entities):
+        for entity in entities:
             mark_stored(entity, 1, None)
             entity._loaded = self._snapshot(entity)
 
@@ -182,46 +192,49 @@ class RepositoryMemory(Repository[E]):
             prefiq.contracts.IllegalTransition: The status was assigned directly.
         """
         tenant = self._writable()
-        row_now: Any = entity
-        spec, store = self.spec, self._store
-        with store.lock:
+        with self._store.lock:
             stored = loaded(entity)
-            row = self._rows().get(stored[0] if stored is not None else row_now.id)
-            is_stale = row is None or row.deleted or row.values[1] != row_now.version
-            if stored is None:
-                if row is None or is_stale:
-                    raise ConcurrencyError(spec.qualified, row_now.id)
-                stored = row.values
-                self._check_status(row_now, stored)
-            elif row_now.id != stored[0] or row_now.version != stored[1]:
-                raise ConcurrencyError(spec.qualified, stored[0])
-            else:
-                self._status.check(entity)
-            if spec.extensions:
-                complete(entity, spec, stored)
-            try:
-                changed = self._diff(entity, stored)
-            except (
-                TypeError,
-                ValueError,
-                ArithmeticError,
-                RecursionError,
-            ):  # a value that cannot be compared
-                changed = ["?"]
-            if not changed:
+            if stored is not None:
+                self._update(tenant, entity, stored)
                 return entity
-            if is_stale:
-                raise ConcurrencyError(spec.qualified, row_now.id)
-            with self._failing(), store.writing(self._transactions) as put:
-                self._refuse_unfit((entity,))
-                store.check_references(tenant, spec, entity)
+            row = self._rows().get(cast("Any", entity).id)
+            if row is None or row.deleted:
+                raise ConcurrencyError(self.spec.qualified, cast("Any", entity).id)
+            cast("Any", entity)._loaded = row.values
+            try:
+                self._update(tenant, entity, row.values)
+            except BaseException:
+                cast("Any", entity)._loaded = None
+                raise
+        return entity
+
+    def _update(self, tenant: str, entity: Any, stored: tuple[Any, ...]) -> None:
+        spec, store = self.spec, self._store
+        if entity.id != stored[0] or entity.version != stored[1]:
+            raise ConcurrencyError(spec.qualified, stored[0])
+        self._status.check(entity)
+        if spec.extensions:
+            complete(entity, spec, stored)
+        try:
+            changed = self._diff(entity, stored)
+        except (TypeError, ValueError, ArithmeticError, RecursionError):  # a value that cannot be compared
+            changed = ["?"]
+        if not changed:
+            return
+        with self._failing():
+            self._refuse_unfit((entity,))
+            self._require_writing()
+            row = self._rows().get(entity.id)
+            if row is None or row.deleted or row.values[1] != entity.version:
+                raise ConcurrencyError(spec.qualified, entity.id)
+            with store.writing(self._transactions) as put:
                 values = list(self._kept(self._snapshot(entity)))
                 values[1] += 1
-                put(tenant, spec, row_now.id, Row(tuple(values)))
+                put(tenant, spec, entity.id, Row(tuple(values)))
+                store.check_references(tenant, spec, entity)
                 restore_on_rollback(self._transactions, (entity,))
-            mark_stored(entity, row_now.version + 1, None)
-            row_now._loaded = self._snapshot(entity)
-        return entity
+        mark_stored(entity, entity.version + 1, None)
+        entity._loaded = self._snapshot(entity)
 
     def delete(self, entity: E, /) -> None:
         """Remove the row (or mark it, where the model deletes softly).
@@ -233,6 +246,7 @@ class RepositoryMemory(Repository[E]):
         tenant = self._writable()
         row_now: Any = entity
         spec, store = self.spec, self._store
+        self._require_writing()
         with self._failing(), store.writing(self._transactions) as put:
             row = self._rows().get(row_now.id)
             if row is None or row.deleted or row.values[1] != row_now.version:
@@ -294,9 +308,12 @@ class RepositoryMemory(Repository[E]):
     def _owner(self) -> str:
         return SHARED if self.spec.scope == "shared" else self._context.tenant
 
-    def _writable(self) -> str:
+    def _require_writing(self) -> None:
         if self._transactions.read_only:
             raise ReadOnlyTransaction
+        require_usable(self._transactions)
+
+    def _writable(self) -> str:
         if self.spec.scope != "shared":
             return self._context.tenant
         try:
@@ -309,11 +326,3 @@ class RepositoryMemory(Repository[E]):
         refusal = refusal_of(self.spec, entities)
         if refusal is not None:
             raise refusal
-
-    def _check_status(self, entity: Any, stored: tuple[Any, ...]) -> None:
-        """Of an entity that was not loaded: the stored state is where its moves begin."""
-        entity._loaded = stored
-        try:
-            self._status.check(entity)
-        finally:
-            entity._loaded = None

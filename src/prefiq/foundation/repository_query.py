@@ -34,6 +34,7 @@ from prefiq.sql.criteria import after_shape, shape_of
 from prefiq.sql.criteria_values import SortKey, check_after, field_of, sort_keys
 from prefiq.sql.errors import CriteriaError, DatabaseError, UnreadableRow
 from prefiq.sql.executor import Executor
+from prefiq.sql.plan import Plan
 from prefiq.sql.plans import ModelPlans
 from prefiq.sql.tables import Tables
 
@@ -235,15 +236,18 @@ class RepositoryQuery(Repository[E]):
             complete(entity, parts.spec)
         plan = parts.plans.insert()
         try:
+            # All values are bound before anything is written: an unfit one leaves no half behind.
+            values = plan.bind(tenant, (entity,))[0]
             if parts.children:
+                rows = [(child, child.inserts(tenant, (entity,))) for child in parts.children]
                 with self._executor.joined():
-                    self._executor.write(plan, plan.bind(tenant, (entity,))[0])
+                    self._executor.write(plan, values)
                     with self._executor.rest():
-                        for child in parts.children:
-                            child.insert(self._executor, tenant, (entity,))
+                        for child, written in rows:
+                            child.write(self._executor, written)
                         self._stored(entity, 1)
             else:
-                self._executor.write(plan, plan.bind(tenant, (entity,))[0])
+                self._executor.write(plan, values)
                 self._stored(entity, 1)
         except _EXPLAINED as error:
             explained = self._explained(error, (entity,))
@@ -269,10 +273,12 @@ class RepositoryQuery(Repository[E]):
                 complete(entity, parts.spec)
         plan = parts.plans.insert()
         try:
+            values = plan.bind(tenant, entities)
+            rows = [(child, child.inserts(tenant, entities)) for child in parts.children]
             with self._executor.tx():
-                self._executor.write_many(plan, plan.bind(tenant, entities))
-                for child in parts.children:
-                    child.insert(self._executor, tenant, entities)
+                self._executor.write_many(plan, values)
+                for child, written in rows:
+                    child.write(self._executor, written)
                 restore_on_rollback(self._executor, entities)
                 snapshot = parts.mapper.snapshot
                 for entity in cast("Sequence[Any]", entities):
@@ -326,16 +332,22 @@ class RepositoryQuery(Repository[E]):
             if not changed:
                 return
             columns = tuple(name for name in changed if name not in parts.child_names)
+            plan = parts.plans.update(columns)
+            values = plan.bind(tenant, entity, entity.version)
             if len(columns) == len(changed):
-                self._write_changes(tenant, entity, columns)
+                self._write_changes(plan, values, entity)
                 self._stored(entity, entity.version + 1)
                 return
+            rows = [
+                (child, child.updates(tenant, entity, stored))
+                for child in parts.children
+                if child.name in changed
+            ]
             with self._executor.joined():
-                self._write_changes(tenant, entity, columns)  # a stale version is refused: nothing is written
+                self._write_changes(plan, values, entity)  # a stale version is refused: nothing is written
                 with self._executor.rest():
-                    for child in parts.children:
-                        if child.name in changed:
-                            child.update(self._executor, tenant, entity, stored)
+                    for child, written in rows:
+                        child.write(self._executor, written)
                     self._stored(entity, entity.version + 1)
         except _EXPLAINED as error:
             explained = self._explained(error, (entity,))
@@ -344,9 +356,8 @@ class RepositoryQuery(Repository[E]):
                 raise
             raise explained from error
 
-    def _write_changes(self, tenant: str, entity: Any, columns: tuple[str, ...]) -> None:
-        plan = self._parts.plans.update(columns)
-        if self._executor.write(plan, plan.bind(tenant, entity, entity.version)) != 1:
+    def _write_changes(self, plan: Plan, values: Sequence[Any], entity: Any) -> None:
+        if self._executor.write(plan, values) != 1:
             raise ConcurrencyError(self.spec.qualified, entity.id)
 
     def delete(self, entity: E, /) -> None:

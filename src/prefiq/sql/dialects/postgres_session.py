@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import select
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,10 @@ PIPELINE = 1000
 MOST_KEPT = 1000
 """Rows that a connection that nobody uses may hold in memory."""
 
+_numbers = itertools.count()
+
 IDLE = pq.TransactionStatus.IDLE
+INTRANS = pq.TransactionStatus.INTRANS
 INERROR = pq.TransactionStatus.INERROR
 UNKNOWN = pq.TransactionStatus.UNKNOWN
 ACTIVE = pq.TransactionStatus.ACTIVE
@@ -102,7 +106,7 @@ class _PostgresSession:
         """Whether a statement failed only because it was prepared before a migration, and can be sent again."""
         if not is_stale_plan(error):
             return False
-        self._stale = True  # in a transaction the statements are forgotten when it has ended
+        self._stale = True  # in a transaction they are forgotten once it takes statements again
         return self._pgconn.transaction_status == IDLE
 
     def _command(self, sql: str) -> PQGen[None]:
@@ -120,6 +124,14 @@ class _PostgresSession:
                 raise psycopg.errors.error_from_result(result)
         if self._limited and sql.startswith("ROLLBACK"):
             self.timeout = self.usual  # what was set in the transaction is undone with it
+
+    def _forgetting(self) -> str:
+        """A statement that makes server and psycopg forget what is prepared; another text each time.
+
+        psycopg looks at the answer of a text that it does not know yet only, and would keep its own names.
+        """
+        self._stale = False
+        return f"DEALLOCATE ALL /* {next(_numbers)} */"
 
     def _limiting(self, seconds: float) -> str:
         self._limited = seconds != self.usual
@@ -174,6 +186,8 @@ class PostgresSession(_PostgresSession):
                 for row in rows:
                     write_row(row)
         except BaseException:
+            # psycopg takes what was to be prepared behind the failed statement for prepared; the server skipped it.
+            self._stale = True
             self._look()
             raise
         return int(cursor.rowcount)
@@ -185,7 +199,7 @@ class PostgresSession(_PostgresSession):
         except BaseException:
             self._look()
             raise
-        if self._stale and self._pgconn.transaction_status == IDLE:
+        if self._stale and self._pgconn.transaction_status in {IDLE, INTRANS}:
             self._forget_plans()
 
     def limit(self, seconds: float) -> None:
@@ -197,8 +211,7 @@ class PostgresSession(_PostgresSession):
         return int(self._cursor.rowcount)
 
     def _forget_plans(self) -> None:
-        self._stale = False
-        self._cursor.execute("DEALLOCATE ALL")
+        self._cursor.execute(self._forgetting())
 
     def _can_copy(self, table: str) -> bool:
         """PostgreSQL refuses COPY into a table with row-level security; asked once for each table."""
@@ -273,6 +286,8 @@ class PostgresAsyncSession(_PostgresSession):
                 for row in rows:
                     await write_row(row)
         except BaseException:
+            # psycopg takes what was to be prepared behind the failed statement for prepared; the server skipped it.
+            self._stale = True
             self._look()
             raise
         return int(cursor.rowcount)
@@ -293,7 +308,7 @@ class PostgresAsyncSession(_PostgresSession):
             if self.dead and isinstance(error, psycopg.Error):
                 raise psycopg.OperationalError("the connection is lost") from error
             raise
-        if self._stale and self._pgconn.transaction_status == IDLE:
+        if self._stale and self._pgconn.transaction_status in {IDLE, INTRANS}:
             await self._forget_plans()
 
     def limit(self, seconds: float) -> None:
@@ -305,8 +320,7 @@ class PostgresAsyncSession(_PostgresSession):
         return int(self._cursor.rowcount)
 
     async def _forget_plans(self) -> None:
-        self._stale = False
-        await self._cursor.execute("DEALLOCATE ALL")
+        await self._cursor.execute(self._forgetting())
 
     async def _can_copy(self, table: str) -> bool:
         known = self._copyable.get(table)
