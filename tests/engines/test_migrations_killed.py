@@ -280,6 +280,14 @@ class TestHalfApplied:
         with pytest.raises(HalfApplied, match="PFQ625"):
             workshop.migrate()
 
+    def test_release_before_does_not_run_on_half_of_what_contracts(self, workshop: Workshop) -> None:
+        """Its code does not know the file, but the journal says what it is."""
+        file = self.half(workshop)
+        file.unlink()
+        with workshop.connect() as connection, pytest.raises(Faults) as caught:
+            plan(workshop.parts, connection)
+        assert [fault.code for fault in caught.value.exceptions] == ["PFQ608"]  # type: ignore[attr-defined]
+
     def test_questions_are_asked_before_anything_is_done(self, workshop: Workshop) -> None:
         """Where they can be: rows that do not fit the last operation stop the first one."""
         shop(workshop, NAME | {"code": str})

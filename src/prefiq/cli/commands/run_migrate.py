@@ -36,7 +36,7 @@ __all__ = ["command"]
 @click.option(
     "--allow-blocking",
     is_flag=True,
-    help="MariaDB: change large tables also where writers have to wait until all of it is copied.",
+    help="Change large tables also where others have to wait until all rows are copied.",
 )
 @pass_session
 def command(
