@@ -101,7 +101,7 @@ def wrapped_action(project: Project) -> Generator[None, Project, None]:
     assert stored is project
 
 
-@on.around_update(Project)  # type: ignore[arg-type]
+@on.around_update(Project)  # type: ignore[type-var]
 def does_not_wrap(project: Project) -> None: ...
 
 

@@ -10,7 +10,7 @@ import copy
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
 from typing_extensions import ParamSpec
@@ -191,7 +191,6 @@ class Services(Generic[E]):
             self._run_hooks("after_delete", entity)
             self._publish([self._event(entity, "deleted", gone)])
 
-    @repeatable
     def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
         """Run a declared action; see ``IDomainService``.
 
@@ -223,6 +222,9 @@ class Services(Generic[E]):
             self._write(entity, before, spec.name, spec.name, given)
             self._run_hooks(f"after_{spec.name}", entity, arguments=given)
         return cast("E", entity)
+
+    if not TYPE_CHECKING:  # behind a decorator, pyright takes the method's parameters for others
+        run = repeatable(run)
 
     def possible(self, entity: E) -> tuple[str, ...]:
         """Names of the actions that the entity's state allows."""
