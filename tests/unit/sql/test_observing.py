@@ -153,7 +153,7 @@ def test_slow_statements_are_logged_with_the_tenant(
         for line in lines:
             assert '"level": "WARNING"' in line
             assert '"logger": "prefiq.sql"' in line
-            assert "slow statement, 0.00" in line
+            assert "slow statement, " in line
             assert "SELECT ? || ?" in line
             assert '"tenant": "acme"' in line
             assert '"request_id": "r-1"' in line
@@ -171,14 +171,15 @@ def test_the_log_of_all_statements_is_on_at_debug(
         executor.bulk(sa.insert(orders), [new(1), new(2, number="canary 2")])
         with pytest.raises(UniqueViolation):
             executor.exec(sa.insert(orders).values(**new(1)))
-    messages = [(r.levelname, r.getMessage().split("(")[0].strip()) for r in caplog.records]
+    records = [record for record in caplog.records if record.name == "prefiq.sql"]  # the pool has its own
+    messages = [(r.levelname, r.getMessage().split("(")[0].strip()) for r in records]
     assert messages == [
         ("DEBUG", "BEGIN IMMEDIATE"),
         ("DEBUG", "INSERT INTO shop_order"),
         ("DEBUG", "COMMIT"),
         ("DEBUG", "INSERT INTO shop_order"),
     ]
-    assert (caplog.records[1].rows, caplog.records[3].error) == (2, "IntegrityError")
+    assert (records[1].rows, records[3].error) == (2, "IntegrityError")
     assert "canary" not in caplog.text
 
 
