@@ -17,6 +17,7 @@ from prefiq.lowcode import Catalog
 from prefiq.plugins import ProviderBase
 from prefiq.settings import Settings
 from prefiq.sql import ConnectionManager, Databases, Executor, Tables
+from prefiq.sql.async_executor import executor_class
 from prefiq.sql.observing import watch_for
 
 __all__ = ["LowcodeProvider"]
@@ -69,6 +70,8 @@ def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManage
 
 def executor(scope: Scope, connections: ConnectionManager, tables: Tables) -> Executor:
     """The scope's executor, which gives its connection back when the scope ends."""
+    if connections.asynchronous:
+        return executor_class(connections)(connections, scope, tables)
     return Executor(connections, scope, tables)
 
 

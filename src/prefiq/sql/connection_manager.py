@@ -106,6 +106,8 @@ class ConnectionManager:
         self._kinds = {
             name: engine_for(database.engine, database.mode) for name, database in self._databases.items()
         }
+        self.asynchronous = frozenset(name for name, kind in self._kinds.items() if kind.mode == "async")
+        """Names of the databases in async mode."""
         number = next(_numbers)
         self._keys = {name: f"prefiq-{number}-{name}" for name in self._databases}
         self._engines: dict[str, sa.Engine] = {}

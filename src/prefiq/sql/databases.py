@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefiq.contracts import Scope
+from prefiq.sql.async_executor import executor_class
 from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.executor import Executor
 from prefiq.sql.tables import Tables
@@ -38,6 +39,7 @@ class Databases:
         """
         executor = self._executors.get(name)
         if executor is None:
-            executor = Executor(self._connections, self._scope, self._tables, name)
+            kind = executor_class(self._connections, name)
+            executor = kind(self._connections, self._scope, self._tables, name)
             self._executors[name] = executor
         return executor

@@ -29,6 +29,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── SharedTableProtected      a tenant tried to write a table that all tenants read
     ├── ReadOnlyTransaction       a write inside ``tx(read_only=True)``
     ├── IsolationChanged          a savepoint asked for another isolation
+    ├── ScopeInUse                another task uses the scope's connection now
     ├── TenantChanged             the scope changed its tenant inside a unit of work
     └── AcrossNotServed           reading across tenants is another executor's
     CriteriaError                 criteria, sort or cursor do not fit the model
@@ -67,6 +68,7 @@ __all__ = [
     "ReadOnlyDatabase",
     "ReadOnlyTransaction",
     "SchemaMissing",
+    "ScopeInUse",
     "SerializationFailure",
     "ServerDatabaseMissing",
     "SharedTableProtected",
@@ -440,6 +442,23 @@ class AcrossNotServed(StatementRefused):
     def __init__(self) -> None:
         super().__init__(
             "Reading across tenants is not served yet", "executor", "open one scope for each tenant"
+        )
+
+
+class ScopeInUse(StatementRefused):
+    """Two tasks use one scope at the same time; its connection and transaction serve one.
+
+    Args:
+        database: Name of the database.
+    """
+
+    code: ClassVar[str] = "PFQ427"
+
+    def __init__(self, database: str = "default") -> None:
+        super().__init__(
+            "Another task uses this scope now",
+            f"database {database}",
+            'open a scope for each task: "async with app.scope(…) as scope", or await one after the other',
         )
 
 

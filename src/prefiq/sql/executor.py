@@ -100,7 +100,7 @@ class Executor:
     """Runs statements for one scope, confined to its tenant; implements ``ITransactions``.
 
     It takes one connection at its first statement and gives it back when the scope closes.  Outside ``tx``
-    every statement is a transaction of its own.  Not for use by several threads at once.
+    every statement is a transaction of its own.  Not for use by several threads or tasks at once.
 
     Args:
         connections: Where connections come from.
