@@ -25,6 +25,7 @@ __all__ = [
     "check_size",
     "compared",
     "field_of",
+    "ordering_keys",
     "problem_of",
     "sort_keys",
 ]
@@ -193,7 +194,9 @@ def _is_clean(text: str) -> bool:
 
 
 def sort_keys(spec: ModelSpec, page: Page) -> tuple[SortKey, ...]:
-    """The keys of a page's order; the id is always the last one.
+    """The keys of a page's order; the id is always the last one, in the direction of the one before.
+
+    So an index serves both directions: it holds the id behind its own columns, or is followed by it.
 
     Raises:
         CriteriaError: A key is no field, or has no order.
@@ -209,7 +212,26 @@ def sort_keys(spec: ModelSpec, page: Page) -> tuple[SortKey, ...]:
         keys.append(SortKey(field, name.startswith("-")))
         if plain == "id":
             return tuple(keys)
-    return (*keys, SortKey(_ID, False))
+    return (*keys, SortKey(_ID, bool(keys) and keys[-1].descending))
+
+
+def ordering_keys(spec: ModelSpec, keys: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
+    """The keys that make the order: those up to a unique index, whose fields tell the rows apart already.
+
+    MariaDB sorts all rows by itself where a key follows that its index cannot know to be needless.
+    """
+    names: set[str] = set()
+    for count, key in enumerate(keys, 1):
+        names.add(key.field.name)
+        if any(
+            index.unique
+            and names.issuperset(index.fields)
+            # Of NULL there may be many.
+            and not any(spec.field(name).column_nullable for name in index.fields)
+            for index in spec.all_indexes
+        ):
+            return keys[:count]
+    return keys
 
 
 def check_after(spec: ModelSpec, keys: tuple[SortKey, ...], after: tuple[object, ...]) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from prefiq.lowcode import ModelSpec
 from prefiq.sql.criteria import Shape, after_expression, expression, key_column
-from prefiq.sql.criteria_values import SortKey
+from prefiq.sql.criteria_values import SortKey, ordering_keys
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import StatementRefused
 from prefiq.sql.generated import make_function
@@ -107,10 +107,12 @@ class ModelPlans:
     def _make_select(
         self, shape: Shape, keys: tuple[SortKey, ...], nulls: tuple[bool, ...] | None, *, count: bool
     ) -> Plan:
+        keys = ordering_keys(self.spec, keys)
         sources: dict[str, tuple[str, str]] = {}
         matches = self._here(self._filter(shape, sources))
         where = list(matches)
         if nulls is not None:
+            nulls = nulls[: len(keys)]
             binds = [self._param(f"a{i}", key.field.column) for i, key in enumerate(keys)]
             sources |= {f"a{i}": (key.field.column, f"after[{i}]") for i, key in enumerate(keys)}
             where.append(after_expression(keys, nulls, self.table, binds))
