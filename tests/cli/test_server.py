@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -63,7 +64,7 @@ class Server:
 
 @contextmanager
 def started(*argv: str, cwd: Path, **environ: str) -> Iterator[Server]:
-    """A server process; killed at the end if it still runs."""
+    """A server process; killed at the end if it still runs, with the workers that it started."""
     process = subprocess.Popen(
         [sys.executable, "-m", *argv],
         cwd=cwd,
@@ -72,13 +73,14 @@ def started(*argv: str, cwd: Path, **environ: str) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     server = Server(process)
     try:
         yield server
     finally:
-        if process.poll() is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):  # all of them have ended by themselves
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         server.thread.join(SECONDS)
         assert process.stdout is not None

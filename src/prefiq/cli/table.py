@@ -49,7 +49,11 @@ COMMANDS = (
     Entry("run sanity", "run_sanity", "Check settings, connection, migrations and one read per model."),
     Entry("server start", "server_start", "Serve the API; in development it migrates itself first."),
     Entry("doctor boot", "doctor_boot", "Validate settings, modules, declarations and bindings."),
-    Entry("doctor database", "doctor_database", "Connect to the database and look at its health."),
+    Entry(
+        "doctor database",
+        "doctor_database",
+        "Connect to the databases and look at their health, or set them up.",
+    ),
     Entry("apps list", "apps_list", "List the modules that the application loads, in order."),
     Entry("apps show", "apps_show", "Show what a module is and brings; it need not be listed."),
     Entry("apps plan", "apps_plan", "Show what listing a module would change; nothing is changed."),
