@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ from prefiq.contracts import (
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.seeds import NoProgress, Progress, Seed, SeedRecord
 from prefiq.migrations.errors import BadSeed, SeedFailed
+from prefiq.sql.errors import DatabaseLocked
 
 if TYPE_CHECKING:
     from prefiq.plugins import Host
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Seeded", "pending_seeds", "run_seeds"]
 
 MOST_RECORDS = 500
+PATIENCE_SECONDS = 120.0
+"""How long a process waits for another one that runs the same seed."""
 
 
 class Seeding(Protocol):
@@ -124,16 +128,22 @@ def pending_seeds(app: Seeding, tenants: Iterable[str]) -> list[Seeded]:
 def _run(app: Seeding, todo: Seeded, progress: Progress) -> bool:
     seed = todo.seed
     reason = f"seed {todo.module}.{seed.name} {seed.version}"
-    claimed = False
-    try:
-        with app.scope(todo.tenant, as_system=reason) as scope, scope[ITransactions].tx():
-            claimed = _claim(scope, todo)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        claimed = False
+        try:
+            with app.scope(todo.tenant, as_system=reason) as scope, scope[ITransactions].tx():
+                claimed = _claim(scope, todo)
+                if claimed:
+                    seed.run(scope, progress)
+        except (UniqueViolation, ConcurrencyError):
             if claimed:
-                seed.run(scope, progress)
-    except (UniqueViolation, ConcurrencyError):
-        if claimed:
-            raise  # the seed's own
-    return claimed
+                raise  # the seed's own
+        except DatabaseLocked:
+            if claimed or time.monotonic() > until:
+                raise
+            continue  # another process is at it, and a seed may take longer than anybody waits for a lock
+        return claimed
 
 
 def _claim(scope: Scope, todo: Seeded) -> bool:
