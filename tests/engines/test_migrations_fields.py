@@ -47,52 +47,54 @@ def test_nullable_field_is_empty_in_rows_that_exist(workshop: Workshop) -> None:
 ODD = "it's \"so\"\n%s :x \\ \\' `y` {z} — Ünï😀"
 
 
-@pytest.mark.parametrize(
-    ("annotation", "declared", "stored"),
-    [
-        (int, {"default": 7}, 7),
-        (int, {"default": -(2**63)}, -(2**63)),
-        (bool, {"default": True}, True),
-        (str, {"default": ODD}, ODD),
-        (str, {"default": ODD, "text": True}, ODD),
-        (str, {"default": "x" * 70_000, "text": True}, "x" * 70_000),
-        (str, {"default": "  blanks  "}, "  blanks  "),
-        (Decimal, {"default": Decimal("1.5"), "precision": 6, "scale": 2}, Decimal("1.50")),
-        (Decimal, {"default": Decimal("1E+2"), "precision": 6, "scale": 2}, Decimal(100)),
-        (float, {"default": 0.1}, 0.1),
-        (float, {"default": 1e300}, 1e300),
-        (float, {"default": -5e-324}, -5e-324),
-        (date, {"default": date(2026, 1, 2)}, date(2026, 1, 2)),
-        (Stage, {"default": Stage.DRAFT}, Stage.DRAFT),
-        (
-            datetime,
-            {"default": datetime(2026, 1, 2, 3, 0, 0, 4, tzinfo=UTC)},
-            datetime(2026, 1, 2, 3, 0, 0, 4, tzinfo=UTC),
-        ),
-        (datetime, {"default": now}, datetime(2026, 5, 1, tzinfo=UTC)),
-        (date, {"default": now}, date(2026, 5, 1)),
-        (UUID, {"default": UUID(int=5)}, UUID(int=5)),
-        (dict[str, Any], {"default_factory": dict}, {}),
-        (list[str], {"default_factory": lambda: [ODD]}, [ODD]),
-    ],
-)
-def test_required_field_is_filled_with_its_default(
-    workshop: Workshop, annotation: Any, declared: dict[str, Any], stored: object
-) -> None:
+FILLS: list[tuple[Any, dict[str, Any], Any]] = [
+    (int, {"default": 7}, 7),
+    (int, {"default": -(2**63)}, -(2**63)),
+    (bool, {"default": True}, True),
+    (str, {"default": ODD}, ODD),
+    (str, {"default": ODD, "text": True}, ODD),
+    (str, {"default": "x" * 70_000, "text": True}, "x" * 70_000),
+    (str, {"default": "  blanks  "}, "  blanks  "),
+    (Decimal, {"default": Decimal("1.5"), "precision": 6, "scale": 2}, Decimal("1.50")),
+    (Decimal, {"default": Decimal("1E+2"), "precision": 6, "scale": 2}, Decimal(100)),
+    (float, {"default": 0.1}, 0.1),
+    (float, {"default": 1e300}, 1e300),
+    (float, {"default": -5e-324}, -5e-324),
+    (date, {"default": date(2026, 1, 2)}, date(2026, 1, 2)),
+    (Stage, {"default": Stage.DRAFT}, Stage.DRAFT),
+    (
+        datetime,
+        {"default": datetime(2026, 1, 2, 3, 0, 0, 4, tzinfo=UTC)},
+        datetime(2026, 1, 2, 3, 0, 0, 4, tzinfo=UTC),
+    ),
+    (datetime, {"default": now}, datetime(2026, 5, 1, tzinfo=UTC)),
+    (date, {"default": now}, date(2026, 5, 1)),
+    (UUID, {"default": UUID(int=5)}, UUID(int=5)),
+    (dict[str, Any], {"default_factory": dict}, {}),
+    (list[str], {"default_factory": lambda: [ODD]}, [ODD]),
+]
+"""Annotation, declaration, and what is stored in rows that exist."""
+
+
+def test_required_fields_are_filled_with_their_defaults(workshop: Workshop) -> None:
     """The default fills rows that exist as the field stores it, and no default remains in the database."""
     shop(workshop, NAME)
     workshop.put("shop_thing", name="a")
-    actions = {"finish": transition(Stage.DRAFT, to=Stage.DONE)} if annotation is Stage else None
-    workshop.declare(
-        "shop", model("Thing", NAME | {"extra": (annotation, field(**declared))}, actions=actions)
-    )
+    fields = {
+        f"field_{number}": (annotation, field(**declared))
+        for number, (annotation, declared, _) in enumerate(FILLS)
+    }
+    actions = {"finish": transition(Stage.DRAFT, to=Stage.DONE)}
+    workshop.declare("shop", model("Thing", NAME | fields, actions=actions))
     workshop.make("shop")
     workshop.migrate(clock=lambda: datetime(2026, 5, 1, tzinfo=UTC))
-    assert workshop.get("shop_thing", "extra") == [stored]
+    assert workshop.get("shop_thing", *fields) == [tuple(stored for _, _, stored in FILLS)]
     assert workshop.get("shop_thing", "name") == ["a"]
     assert workshop.drifted() == []
-    with pytest.raises(PrefiqError):
-        workshop.put("shop_thing", name="b")
+    row = {name: stored for name, (_, _, stored) in zip(fields, FILLS, strict=True)}
+    for left_out in ("field_0", "field_3", f"field_{len(FILLS) - 1}"):
+        with pytest.raises(PrefiqError):
+            workshop.put("shop_thing", name="b", **{k: v for k, v in row.items() if k != left_out})
 
 
 def test_dropped_field_takes_its_index_along(workshop: Workshop) -> None:
@@ -186,13 +188,17 @@ KINDS: list[tuple[Any, Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "had", "has"), KINDS)
-def test_values_survive_another_kind(workshop: Workshop, before: Any, after: Any, had: Any, has: Any) -> None:
+def test_values_survive_another_kind(workshop: Workshop) -> None:
     """Of every change that can be made."""
-    shop(workshop, {"value": before} | NAME)
-    workshop.put("shop_thing", value=had, name="n")
-    shop(workshop, {"value": after} | NAME)
-    assert workshop.get("shop_thing", "value", "name") == [(has, "n")]
+
+    def declared(place: int) -> dict[str, Any]:
+        return NAME | {f"field_{number}": kinds[place] for number, kinds in enumerate(KINDS)}
+
+    shop(workshop, declared(0))
+    workshop.put("shop_thing", name="n", **{f"field_{n}": had for n, (_, _, had, _) in enumerate(KINDS)})
+    shop(workshop, declared(1))
+    (found,) = workshop.get("shop_thing", *declared(1))
+    assert found == ("n", *(has for _, _, _, has in KINDS))
     assert workshop.drifted() == []
 
 
