@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg.waiting
 import pytest
 from tests.faults.cancellation import cancelled_everywhere
 from tests.faults.kit import (
@@ -28,6 +29,12 @@ from prefiq.sql import Executor
 pytestmark = pytest.mark.parametrize("mode", ["async"], scope="session", indirect=True)
 
 Work = Callable[[IDomainService[Order], Scope], Any]
+
+
+@pytest.fixture(autouse=True)
+def _busy_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """psycopg lets others run wherever it would not have to wait, as it does on a loop that is busy for long."""
+    monkeypatch.setattr(psycopg.waiting, "MAX_BUSY_TIME", -1.0)
 
 
 @pytest.fixture

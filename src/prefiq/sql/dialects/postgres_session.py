@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import select
@@ -316,7 +317,15 @@ class PostgresAsyncSession(_PostgresSession):
         self.control(self._limiting(seconds))
 
     async def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        await self._cursor.executemany(sql, rows)
+        try:
+            await self._cursor.executemany(sql, rows)
+        except AssertionError as error:
+            # Cancelled where it enters a pipeline, psycopg stays in it, and stumbles over that instead.
+            self.kill()
+            cancelled = error.__context__
+            if isinstance(cancelled, asyncio.CancelledError):
+                raise cancelled from None
+            raise
         return int(self._cursor.rowcount)
 
     async def _forget_plans(self) -> None:
