@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -208,6 +209,8 @@ def own_server(
         server.start()
         yield server
     finally:
+        if server.process is not None and server.process.poll() is not None:
+            sys.stderr.write(f"the server ended by itself:\n{server.log[-8000:]}")
         try:
             server.kill()
         finally:
@@ -228,6 +231,7 @@ def _command(engine: str, folder: Path, port: int) -> list[str]:
         _program(engine, "mariadbd", "mysqld"),
         "--no-defaults",
         f"--datadir={data}",
+        f"--tmpdir={folder}",  # a server that starts removes temporary tables of others that share a folder
         f"--port={port}",
         "--bind-address=127.0.0.1",
         f"--socket={folder / 'socket'}",
@@ -255,7 +259,7 @@ def _prepared(engine: str, initial: tuple[str, ...]) -> Path:
     else:
         make = [_program(engine, "mariadb-install-db", "mysql_install_db"), "--no-defaults"]
         make += [f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
-        make += ["--skip-name-resolve", "--innodb-log-file-size=4M"]
+        make += ["--skip-name-resolve", "--innodb-log-file-size=4M", f"--tmpdir={folder}"]
     try:
         done = subprocess.run(
             [*make, *initial],
