@@ -23,6 +23,7 @@ from tests.faults.kit import (
 )
 from tests.servers import Database
 
+from prefiq.bridge import await_
 from prefiq.contracts import ConcurrencyError, IDomain, IDomainService, Page, Scope, current_scope_or_none
 from prefiq.sql import Executor
 
@@ -127,6 +128,8 @@ class Storm:
         def create_two(scope: Scope) -> None:
             with scope[Executor].tx():
                 creating(number)(scope)
+                # As a call of another service: what SQLite's own statements never do, to wait, this does.
+                await_(asyncio.sleep(random.uniform(0, 0.005)))
                 creating(f"{number}-more")(scope)
 
         def change(scope: Scope) -> None:
