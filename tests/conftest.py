@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 from tests import servers
-from tests.bridged import pytest_runtest_protocol, pytest_sessionfinish
 from tests.servers import ENGINES, MODES, Database
 
-__all__ = ["pytest_runtest_protocol", "pytest_sessionfinish"]
+from prefiq.testing.plugin import run_on_loop
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A test whose parameter ``place`` says ``…-async`` runs on the loop, plain as it is."""
+    place = item.callspec.params.get("place") if hasattr(item, "callspec") else None
+    return run_on_loop(item, nextitem) if isinstance(place, str) and place.endswith("-async") else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

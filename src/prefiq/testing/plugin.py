@@ -80,8 +80,11 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Run the whole of a test on the loop where it belongs there."""
     from prefiq.testing.on_loop import runs_on_loop
 
-    if not runs_on_loop(item):
-        return None
+    return run_on_loop(item, nextitem) if runs_on_loop(item) else None
+
+
+def run_on_loop(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test on the session's loop: setup, call and teardown.  Always true, as pytest wants to hear."""
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     loop_of(item.config).run(runtestprotocol, item, nextitem=nextitem)
