@@ -95,8 +95,9 @@ class OwnServer:
     def kill(self) -> None:
         """End it and all of its own processes at once, as a failing machine does."""
         if self.process is not None:
-            mine = [self.process.pid, *_children(self.process.pid)]
-            for pid in mine:
+            # Once it is known to have ended, its number may be another's.
+            ended = self.process.poll() is not None
+            for pid in () if ended else (self.process.pid, *_children(self.process.pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self._ended()

@@ -143,12 +143,14 @@ def both(work: Callable[[UUID], Any], pair: tuple[UUID, UUID]) -> list[Any]:
 def test_one_of_two_that_wait_for_each_other_is_run_again(
     app: Any, pair: tuple[UUID, UUID], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is lost, nothing is there twice, and nobody is told of the try that failed."""
+    """Nothing is lost, nothing is there twice, and nobody is told of the deadlock.
+
+    The second try may read before the winner's commit; that is a ``ConcurrencyError``, which is not repeated.
+    """
 
     def touch(id: UUID) -> int:
         while True:
             with app.scope("acme", can("*")) as scope, suppress(ConcurrencyError):
-                # The second try may read before the winner's commit: whoever is late reads again, as always.
                 return int(scope[IDomainService[Account]].run(Account.touch, id).version)
 
     with caplog.at_level(logging.INFO, attempts.__name__):
