@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -157,15 +157,23 @@ def inside(shop: Shop, database: Database, work: Callable[[], Any], *, release: 
         cursor.execute("UPDATE shop_order SET total = total + 1")
         try:
             future = thread.submit(work)
-            while not (waiting := waiting_backends(database)):
-                assert not future.done(), future.exception()
-            if release:
+            killed = waiting_one(database, future)
+            kill_backend(database, killed)
+            if release:  # only now: whoever waited for the lock has it at once, and could be killed in its COMMIT
+                waiting_one(database, future, other_than=killed)
                 cursor.execute("ROLLBACK")
-                # Free now, or taken by the one that waited: it is killed in its statement or right after it.
-            kill_backend(database, waiting[0])
             return future.result(30)
         finally:
             cursor.execute("ROLLBACK")
+
+
+def waiting_one(database: Database, future: Future[Any], *, other_than: int | None = None) -> int:
+    """The backend that waits for a lock, as soon as there is one."""
+    while True:
+        assert not future.done(), future.exception()
+        for waiting in waiting_backends(database):
+            if waiting != other_than:
+                return waiting
 
 
 def test_killed_at_any_moment(shop: Shop, database: Database) -> None:
