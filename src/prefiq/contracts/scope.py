@@ -43,12 +43,17 @@ class Placement:
     """Where a tenant's rows stand.
 
     Args:
-        mode: ``"row"`` (a column in common tables) or ``"single"`` (the one tenant of an installation).
+        mode: ``"row"`` (a column in common tables), ``"schema"`` (a schema of its own), ``"database"`` (a
+            database or file of its own) or ``"single"`` (the one tenant of an installation).
         hint: Name of the schema or database where the mode needs one, else empty.
+        database: The named database whose server (SQLite: whose folder) it stands on.
+        epoch: Counts the tenant's moves: work that began under an older one must not write.
     """
 
-    mode: Literal["row", "single"] = "row"
+    mode: Literal["row", "schema", "database", "single"] = "row"
     hint: str = ""
+    database: str = "default"
+    epoch: int = 0
 
 
 ROW = Placement()
@@ -61,10 +66,12 @@ class Bound:
     Args:
         tenant: The tenant's key, for example ``"acme"``; it never changes in a tenant's life.
         placement: Where its rows stand.
+        read_only: Whether the tenant's rows may not be changed now.
     """
 
     tenant: str
     placement: Placement = ROW
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
