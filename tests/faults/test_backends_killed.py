@@ -159,7 +159,8 @@ def inside(shop: Shop, database: Database, work: Callable[[], Any], *, release: 
             future = thread.submit(work)
             killed = waiting_one(database, future)
             kill_backend(database, killed)
-            if release:  # only now: whoever waited for the lock has it at once, and could be killed in its COMMIT
+            if release:
+                # Only now: whoever waits for the lock has it at once, and could be killed in its COMMIT.
                 waiting_one(database, future, other_than=killed)
                 cursor.execute("ROLLBACK")
             return future.result(30)
