@@ -134,6 +134,8 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         # Nobody's word on who asks is believed unless the operator names the proxy.
         "forwarded_allow_ips": os.environ.get("FORWARDED_ALLOW_IPS", ""),
+        # It would put what a proxy says in the place of the proxy's own address, which TRUSTED_PROXIES is about.
+        "proxy_headers": not settings.trusted_proxies,
         "timeout_graceful_shutdown": int(settings.request_timeout),
     }
 

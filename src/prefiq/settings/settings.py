@@ -36,6 +36,7 @@ class Settings:
         issuers: Outside issuers whose tokens are accepted.
         tenancy: ``"row"`` or ``"single"``.
         tenant: Key of the one tenant with ``tenancy="single"``; empty with ``"row"``.
+        tenant_domain: The domain whose subdomains name tenants; empty where hosts do not count.
         databases: Name → database; always holds ``"default"``.
         database_roles: ``"migrate"``, ``"across"``, ``"admin"`` → the default database as that role reaches it.
         jwt_keys: The first signs, all verify; empty where only outside issuers are accepted.
@@ -47,6 +48,7 @@ class Settings:
         request_timeout: Seconds that a request may take.
         threads: Threads that serve requests in one process, with ``DB_MODE=sync``.
         concurrency: Requests that one process works on at once, with ``DB_MODE=async``.
+        trusted_proxies: Networks, or ``"unix"``, whose word on host and scheme is believed.
         docs: Whether the documentation page is served.
         app_tables: App → its own table of ``prefiq.toml``; see ``app_settings``.
         sources: Variable → where its value came from.
@@ -62,6 +64,7 @@ class Settings:
     issuers: tuple[Issuer, ...]
     tenancy: Literal["row", "single"]
     tenant: str
+    tenant_domain: str
     databases: Mapping[str, DatabaseSettings]
     database_roles: Mapping[str, DatabaseSettings]
     jwt_keys: tuple[Secret, ...]
@@ -73,6 +76,7 @@ class Settings:
     request_timeout: float
     threads: int
     concurrency: int
+    trusted_proxies: tuple[str, ...]
     docs: bool
     app_tables: Mapping[str, Mapping[str, Any]] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)

@@ -95,6 +95,19 @@ TENANT = Setting(
     GENERAL,
 )
 
+TENANT_DOMAIN = Setting(
+    "TENANT_DOMAIN",
+    kinds.pattern(
+        r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
+        "a domain in lower case, such as shop.example",
+    ),
+    None,
+    "The domain whose subdomains name tenants: with `shop.example`, `acme.shop.example` is the tenant `acme`. "
+    "Hosts then count: each must be this domain, below it, or a tenant's verified domain.",
+    GENERAL,
+    unset="hosts do not count",
+)
+
 LOG_LEVEL = Setting(
     "LOG_LEVEL",
     kinds.words("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", upper=True),
@@ -327,6 +340,15 @@ CONCURRENCY = Setting(
     "connection while others think or call somebody else.",
     SERVER,
 )
+TRUSTED_PROXIES = Setting(
+    "TRUSTED_PROXIES",
+    kinds.networks(),
+    None,
+    "The proxies whose `X-Forwarded-Host`, `X-Forwarded-Proto` and `Forwarded` are believed, by address or network; "
+    "`unix` for who connects by a Unix socket.",
+    SERVER,
+    unset="nobody's word is believed",
+)
 DOCS = Setting(
     "DOCS",
     kinds.boolean(),
@@ -341,6 +363,7 @@ TABLE: tuple[Setting[Any], ...] = (
     APPS,
     TENANCY,
     TENANT,
+    TENANT_DOMAIN,
     LOG_LEVEL,
     LOG_FORMAT,
     LOG_COLOR,
@@ -370,6 +393,7 @@ TABLE: tuple[Setting[Any], ...] = (
     REQUEST_TIMEOUT,
     THREADS,
     CONCURRENCY,
+    TRUSTED_PROXIES,
     DOCS,
 )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
-
-from prefiq.errors import PrefiqError
 
 if TYPE_CHECKING:
     from prefiq.web.call import Call
@@ -31,11 +28,7 @@ def log_call(call: Call, method: str, status: int, size: int) -> None:
         status: What it was answered.
         size: Bytes of the answer's body.
     """
-    tenant = actor = ""
-    if call.identity is not None:
-        actor = call.identity.actor.id
-        with contextlib.suppress(PrefiqError):  # it was refused for this
-            tenant = call.identity.tenant(call.headers.get(b"prefiq-tenant"))
+    tenant, actor = call.tenant, "" if call.identity is None else call.identity.actor.id
     log_request(method, call.path, status, size, call.started, call.request_id, tenant=tenant, actor=actor)
 
 

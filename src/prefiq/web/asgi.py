@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 
@@ -26,10 +27,12 @@ from prefiq.web.endpoint import ASGI, CALL_KEY, Limits, Table, compile_endpoint,
 from prefiq.web.errors import MethodNotAllowed, NoSuchPath, NotReady
 from prefiq.web.health import Readiness
 from prefiq.web.problems import problem_answer, status_answer
+from prefiq.web.proxies import BehindProxies
 from prefiq.web.representation import encode
 from prefiq.web.request_id import request_ids
 from prefiq.web.resource import Resource, Shared, refuse_query
 from prefiq.web.routes import add_routes, bridged
+from prefiq.web.tenant_hints import TenantPathRoute
 from prefiq.web.workers import Greenlets, Threads, Workers
 
 if TYPE_CHECKING:
@@ -83,14 +86,17 @@ def create_asgi(
             await workers.close()
 
     public = documents(app, workers, written) if settings.docs else {}
+    proxies = settings.trusted_proxies
     return Starlette(
         routes=[
             PrefixRoute(API, endpoint),
+            TenantPathRoute(endpoint),
             *_health_routes(readiness, workers),
             *(DocumentRoute(path, answer) for path, answer in public.items()),
         ],
         exception_handlers={HTTPException: _on_http_error, PrefiqError: _on_error, Exception: _on_error},
         lifespan=lifespan,
+        middleware=[Middleware(BehindProxies, proxies=proxies)] if proxies else [],
     )
 
 

@@ -38,6 +38,8 @@ class Call:
     root: str = ""
     token: bytes = b""
     identity: Identity | None = None
+    named: bytes | None = None
+    tenant: str = ""
     key: str = ""
     params: Mapping[str, str] = NO_PARAMS
     body: bytes = b""

@@ -39,6 +39,7 @@ from prefiq.web.problems import problem_answer
 from prefiq.web.request_id import request_ids, usable_id
 from prefiq.web.routes import SCOPE_KEY
 from prefiq.web.served import Served
+from prefiq.web.tenant_hints import TENANT_KEY, compile_hint
 from prefiq.web.workers import Workers
 
 __all__ = ["ASGI", "Limits", "Table", "compile_endpoint", "send_answer"]
@@ -175,6 +176,7 @@ def compile_endpoint(
         )
         if root:
             call.root = root
+            call.named = scope.get(TENANT_KEY)
         method = scope["method"]
         hand_on: ASGI | None = None
         try:
@@ -232,6 +234,7 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
     open_scope, authenticate = app.scope, authenticator.authenticate
     permissions: Any = IPermissions
     seconds, monotonic, deadline = limits.seconds, time.monotonic, deadlines(limits.seconds)
+    hint, has_hosts = compile_hint(app), bool(app.settings.tenant_domain)
 
     def serve(call: Call) -> Answer:
         plan = call.plan
@@ -242,8 +245,13 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
             identity = call.identity
             if identity is None:
                 identity = call.identity = authenticate(call.token)
+            if has_hosts or call.named is not None:
+                tenant = identity.tenant(hint(call))
+            else:
+                tenant = identity.tenant(call.headers.get(b"prefiq-tenant"))
+            call.tenant = tenant
             with open_scope(
-                identity.tenant(call.headers.get(b"prefiq-tenant")),
+                tenant,
                 identity.actor,
                 deadline=deadline(now),
                 request_id=call.request_id,
@@ -262,11 +270,12 @@ def compile_serve(app: Served, authenticator: IAuthenticator, limits: Limits) ->
 
 def compile_admit(app: Served, authenticator: IAuthenticator) -> Callable[[Call], Callable[[], Scope]]:
     """Authentication and tenant alone, for Starlette routes; what it returns opens the request's scope."""
+    hint = compile_hint(app)
 
     def admit(call: Call) -> Callable[[], Scope]:
         identity = call.identity or authenticator.authenticate(call.token)
         call.identity = identity
-        tenant = identity.tenant(call.headers.get(b"prefiq-tenant"))
+        tenant = call.tenant = identity.tenant(hint(call))
 
         def open_scope() -> Scope:
             return app.scope(tenant, identity.actor, request_id=call.request_id)

@@ -76,15 +76,16 @@ class Unauthenticated(PrefiqError):
 
 
 class TenantRefused(PrefiqError):
-    """The token and the header ``Prefiq-Tenant`` do not lead to one tenant that is served.
+    """The token and the request's hints do not lead to one tenant that is served.
 
-    The answer is the same whether the tenant is unknown, suspended, or not one of the token's.  A token that
-    names several tenants needs the header ``Prefiq-Tenant``.
+    The hints are the header ``Prefiq-Tenant``, the path ``/t/<tenant>/api`` and, with ``TENANT_DOMAIN``, the
+    host; they must agree, and name one of the token's tenants.  The answer is the same whether the tenant is
+    unknown, suspended, or not one of the token's.  A token that names several tenants needs one of the hints.
     """
 
     code: ClassVar[str] = "PFQ702"
     status: ClassVar[int] = 403
-    what = "The token and the header Prefiq-Tenant do not lead to one tenant that is served"
+    what = "The token and what the request names do not lead to one tenant that is served"
     fix = "use a token of that tenant; name one of its tenants in Prefiq-Tenant if it has several"
 
 
