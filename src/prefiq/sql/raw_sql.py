@@ -35,7 +35,7 @@ _TOKEN = re.compile(
 )
 _KEYWORDS = frozenset(["select", "distinct", "all", "from", "where", "and", "or", "not", "in", "is", "null", "like", "ilike", "escape", "between", "exists", "case", "when", "then", "else", "end", "as", "on", "join", "inner", "left", "right", "full", "outer", "cross", "union", "intersect", "except", "order", "by", "group", "having", "limit", "offset", "asc", "desc", "nulls", "first", "last", "fetch", "next", "row", "rows", "only", "true", "false", "unknown", "cast", "interval", "over", "partition", "range", "unbounded", "preceding", "following", "current", "filter", "within", "insert", "into", "values", "default", "update", "set", "delete", "replace", "any", "some", "array", "div", "mod", "xor", "regexp", "rlike", "similar", "to", "at", "time", "zone", "returning", "separator", "year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond", "date", "timestamp", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "utc_date", "utc_time", "utc_timestamp"])  # fmt: skip
 # Words that a parenthesis may follow without being a function.
-_BEFORE_PARENTHESIS = _KEYWORDS - {"left", "right", "replace", "interval"}
+_BEFORE_PARENTHESIS = _KEYWORDS - {"left", "right", "insert", "replace", "interval"}
 _TYPES = frozenset(["int", "integer", "bigint", "smallint", "signed", "unsigned", "boolean", "bool", "numeric", "decimal", "double", "precision", "real", "float", "text", "varchar", "char", "binary", "date", "time", "timestamp", "timestamptz", "datetime", "interval", "json", "jsonb", "uuid", "bytea"])  # fmt: skip
 _FIRST = frozenset({"select", "insert", "update", "delete", "replace", "("})
 # What one tenant alone may say besides: there is nobody to be kept apart.
@@ -44,24 +44,18 @@ _LEAVES_SOMETHING = frozenset({
     "set_config", "get_lock", "release_lock", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
     "pg_try_advisory_lock_shared",
 })  # fmt: skip
-_ENDS_FROM = frozenset(
-    [
-        "select",
-        "where",
-        "group",
-        "order",
-        "having",
-        "limit",
-        "offset",
-        "fetch",
-        "union",
-        "intersect",
-        "except",
-        "set",
-        "values",
-        "returning",
-    ]
-)
+# Reserved by both engines: no column and no alias without AS has such a name, so that the list of tables has ended.
+_ENDS_FROM = frozenset([
+    "where", "group", "order", "having", "limit", "offset", "fetch", "union", "intersect", "except", "returning",
+])  # fmt: skip
+# What begins the list of tables, and what ends it besides: elsewhere these may be columns.
+_ENDS = {"update": frozenset({"set"}), "into": frozenset({"set", "values", "select"})}
+# Reserved as well, and what follows them is another table, or no column.
+_NEVER_COLUMNS = frozenset({
+    "table", "using", "straight_join", "natural", "lateral", "with", "for", "window", "procedure", "tablesample", "lock",
+})  # fmt: skip
+_INSERTS = frozenset({"insert", "replace", "merge"})
+_READS = frozenset({"select", "values", "table"})
 
 Kind = Literal["name", "quoted", "text", "number", "sign", "value"]
 
@@ -119,6 +113,8 @@ def tokens(sql: str, *, bound: bool) -> Iterator[Token]:
         elif kind == "name":
             yield Token("name", match["name"].lower())
         elif kind in {"number", "sign", "value"}:
+            if kind == "value" and not bound:  # then it is a remainder, and a name
+                raise _refused("A place for a value, and no value is bound", f"character {position}")
             yield Token(kind, match[0])  # type: ignore[arg-type]
 
 
@@ -147,11 +143,8 @@ def check(sql: str, names: Names | None, *, bound: bool) -> bool:
             "use tx() for transactions, and migrations for the schema",
         )
     words = {token.text for token in found if token.kind == "name"}
-    makes = any(
-        token == ("name", "into") and before.text not in {"insert", "replace", "merge"}
-        for before, token in itertools.pairwise(found)
-    )
-    if makes or words & _LEAVES_SOMETHING:
+    called = words | {token.text.lower() for token in found if token.kind == "quoted"}
+    if _makes_something(found) or called & _LEAVES_SOMETHING:
         raise _refused(
             "Raw SQL makes no tables or files, and leaves nothing on the connection", "SQL given as text"
         )
@@ -160,6 +153,31 @@ def check(sql: str, names: Names | None, *, bound: bool) -> bool:
             _require_small_letters(sql, names)
         _Reader(found, names).read()
     return first in WRITES or (names is None and bool(words & WRITES))
+
+
+def _is_operand(token: Token) -> bool:
+    """Whether it is a name or a value, between which there must be a sign or a keyword."""
+    return token.kind != "sign" and not (token.kind == "name" and token.text in _KEYWORDS)
+
+
+def _makes_something(found: list[Token]) -> bool:
+    """Whether INTO stands anywhere but in front of the table of an INSERT: a SELECT makes a table or a file of it."""
+    verbs = [""]  # what each parenthesis around here begins with
+    for token in found:
+        if token == ("sign", "("):
+            verbs.append("")
+        elif token == ("sign", ")"):
+            verbs = verbs[:-1] or [""]
+        elif token == ("name", "into"):
+            if verbs[-1] not in _INSERTS:
+                return True
+            verbs[-1] = "into"
+        elif token.kind == "name" and (
+            (not verbs[-1] and token.text in WRITES | _READS)
+            or (verbs[-1] in _INSERTS and token.text in _READS)
+        ):
+            verbs[-1] = token.text
+    return False
 
 
 def _require_small_letters(sql: str, names: Names) -> None:
@@ -174,7 +192,8 @@ class _Frame:
     """What stands between two parentheses."""
 
     is_cast: bool = False
-    lists_tables: bool = False
+    tables: str = ""
+    """The word that began a list of tables here, which has not ended."""
 
 
 class _Reader:
@@ -192,6 +211,8 @@ class _Reader:
         """Nothing, or an error."""
         padded = [Token("sign", ""), *self._found, Token("sign", "")]
         for before, token, after in zip(padded, self._found, padded[2:], strict=False):
+            if _is_operand(before) and _is_operand(token):  # one is a keyword that our list does not have
+                raise _refused("Raw SQL has two names or values in a row", f"at {token.text}")
             if token.kind == "sign":
                 self._sign(token.text, before)
             elif self._wants_table:
@@ -205,20 +226,22 @@ class _Reader:
         if sign == "(":
             opens = before.text if before.kind == "name" else ""
             # Where a table is wanted there may be several of them, or a subquery, whose SELECT says so.
-            self._frames.append(_Frame(is_cast=opens in {"cast", "convert"}, lists_tables=self._wants_table))
+            self._frames.append(
+                _Frame(is_cast=opens in {"cast", "convert"}, tables="from" if self._wants_table else "")
+            )
         elif sign == ")":
             if self._wants_table or len(self._frames) == 1:
                 raise _refused("The SQL cannot be read with certainty", "a parenthesis")
             self._frames.pop()
         elif self._wants_table:
             raise _refused("A table must be named here", f"before {sign}")
-        elif sign == "," and self._frames[-1].lists_tables:
+        elif sign == "," and self._frames[-1].tables:
             self._wants_table = True
 
     def _table(self, token: Token, before: Token, after: Token) -> None:
         is_call = after == ("sign", "(") and before != ("name", "into")
         if token == ("name", "select") and before == ("sign", "("):
-            self._wants_table = self._frames[-1].lists_tables = False
+            self._wants_table, self._frames[-1].tables = False, ""
         elif token.kind in {"name", "quoted"} and token.text in self._names.tables and not is_call:
             # A point behind it would make it a schema.
             if after == ("sign", "."):
@@ -239,7 +262,9 @@ class _Reader:
         elif before == ("name", "as"):
             self._require(word not in _KEYWORDS and not calls, "a name", word)
         elif token == ("name", word) and word in (_BEFORE_PARENTHESIS if calls else _KEYWORDS):
-            self._keyword(word)
+            self._keyword(word, before, after)
+        elif token.kind == "name" and word in _NEVER_COLUMNS:
+            raise _refused("Raw SQL has a word that leads to what cannot be read", word)
         elif calls:
             self._require(token.kind == "name" and word in self._names.functions, "a function", word)
         elif after == ("sign", "."):
@@ -247,12 +272,19 @@ class _Reader:
         else:
             self._require(word in self._given or word in self._names.columns, "a column", word)
 
-    def _keyword(self, word: str) -> None:
+    def _keyword(self, word: str, before: Token, after: Token) -> None:
         frame = self._frames[-1]
+        if word in {"insert", "replace"} and after != (
+            "name",
+            "into",
+        ):  # MariaDB writes a table without INTO, too
+            raise _refused("INSERT and REPLACE have INTO before the table", word)
+        if word == "only" and before.text not in {"row", "rows"}:
+            raise _refused("ONLY leads to a table that stands where none is read", word)
         if word in {"from", "join", "update", "into"}:
-            self._wants_table = frame.lists_tables = True
-        elif word in _ENDS_FROM:
-            frame.lists_tables = False
+            self._wants_table, frame.tables = True, word
+        elif word in _ENDS_FROM or word in _ENDS.get(frame.tables, ()):
+            frame.tables = ""
 
     @staticmethod
     def _require(known: bool, kind: str, word: str) -> None:

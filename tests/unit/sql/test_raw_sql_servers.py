@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.servers import SERVERS
 
 from prefiq.contracts import Bound, Placement, Tenancy
@@ -80,6 +82,17 @@ ATTACKS = [
     "TABLE orders_view",
     "VALUES (1)",
     "SELECT code FROM (VALUES (1)) AS orders_view",
+    # Nor does a keyword of the engine's that the text gives as a name, or an alias without AS that is one.
+    "SELECT '1' AS table, code AS orders_view FROM shop_currency WHERE EXISTS (TABLE orders_view)",
+    "SELECT '1' AS table, code AS orders_view FROM shop_currency WHERE EXISTS (TABLE ONLY (orders_view))",
+    ("SELECT '1' AS table, 1 AS u, 1 AS \"shop!005forder\", 1 AS uescape FROM shop_currency "
+    "WHERE EXISTS (TABLE U&\"shop!005forder\" UESCAPE '!')"),
+    ("SELECT a.code, 1 AS orders_view FROM (SELECT id set FROM shop_currency) AS d "
+    "JOIN shop_currency AS c ON c.id = set, orders_view AS a"),
+    "SELECT orders_view.code, 1 AS `straight_join`, 2 AS orders_view FROM shop_currency STRAIGHT_JOIN orders_view",
+    "SELECT regclass 'shop_order', 1 AS regclass FROM shop_currency",
+    "INSERT orders_view SELECT 1 AS orders_view",
+    "REPLACE orders_view SELECT 1 AS orders_view",
     # Functions.
     "SELECT leak()",
     'SELECT "leak"()',
@@ -140,6 +153,7 @@ ATTACKS = [
     "DELETE FROM orders_view",
     "DELETE FROM shop_currency USING orders_view",
     "SELECT 1 INTO shop_currency",
+    "SELECT 1 %s FROM shop_currency",
     "SELECT code INTO OUTFILE '/tmp/x' FROM shop_currency",
     "SELECT code INTO stolen FROM shop_currency",
     "SELECT 1; SELECT number FROM shop_order",
@@ -192,6 +206,56 @@ def test_what_is_not_surely_harmless_is_refused(prepared: None, acme: Executor, 
         taken.append(sql)
     assert taken == []
     assert stored("SELECT * FROM shop_order ORDER BY tenant_id, id") == before
+
+
+# A keyword, the one view that is not to be read, and names that the text gives before.
+KEYWORDS_USED = [
+    "SELECT 1 AS {quoted}, code AS orders_view FROM shop_currency UNION ALL {word} orders_view",
+    "SELECT 1 AS {quoted}, code AS orders_view FROM shop_currency WHERE EXISTS ({word} orders_view)",
+    "SELECT 1 AS {quoted}, code AS orders_view FROM shop_currency WHERE EXISTS ({word} ONLY orders_view)",
+    "SELECT 1 AS {quoted}, code AS orders_view FROM shop_currency WHERE EXISTS ({word} (orders_view))",
+    "SELECT 1 AS {quoted}, 2 AS orders_view FROM shop_currency AS c {word} orders_view",
+    "SELECT 1 AS {quoted}, 2 AS orders_view FROM shop_currency AS c {word} (orders_view)",
+    "SELECT 1 AS {quoted}, 2 AS orders_view FROM shop_currency AS c JOIN shop_currency AS d {word} orders_view ON true",
+    "SELECT 1 AS orders_view FROM (SELECT 1 {word} FROM shop_currency) AS d JOIN shop_currency AS c ON 1 = {word}, orders_view",
+    ("SELECT 1 AS orders_view FROM (SELECT true {word} FROM shop_currency) AS d JOIN shop_currency AS c ON true AND {word}, "
+    "orders_view"),
+    "{word} orders_view SELECT 1 AS orders_view, 2 AS {quoted}",
+]  # fmt: skip
+
+
+def test_no_keyword_of_the_engine_leads_to_a_table(
+    engine: str, prepared: None, acme: Executor, connections: ConnectionManager
+) -> None:
+    """What is taken with any of its keywords in any of these places reads shared tables alone, by the server's plan."""
+    listed = {
+        "postgres": "SELECT word FROM pg_get_keywords() ORDER BY word",
+        "mariadb": "SELECT lower(word) FROM information_schema.keywords WHERE word REGEXP '^[A-Za-z_]+$' ORDER BY word",
+    }
+    quote = {"postgres": '"', "mariadb": "`"}[engine]
+    taken: list[str] = []
+    with connections.schema_connection() as connection:
+        words = [word for (word,) in connection.exec_driver_sql(listed[engine])]
+        assert len(words) > 400
+        for word in words:
+            for form in KEYWORDS_USED:
+                sql = form.format(word=word, quoted=f"{quote}{word}{quote}")
+                with contextlib.suppress(RawSqlRefused):
+                    acme.rules.check_raw(sql, acme.dialect.name)
+                    taken.append(sql)
+        read = [sql for sql in taken if "shop_order" in explained(connection, sql)]
+    assert read == []
+
+
+def explained(connection: sa.Connection, sql: str) -> str:
+    """How the server would run a statement; empty where it does not understand it."""
+    transaction = connection.begin_nested()
+    try:
+        return str(connection.exec_driver_sql(f"EXPLAIN {sql}").all())
+    except sa.exc.DBAPIError:
+        return ""
+    finally:
+        transaction.rollback()
 
 
 def test_the_attacks_are_worth_something(
@@ -254,6 +318,7 @@ def test_one_tenant_alone_may_use_raw_sql(
     assert executor.scalar("SELECT count(*) FROM orders_view WHERE tenant_id = 'acme'") == 4
     assert executor.exec("UPDATE shop_order SET total = 0 WHERE tenant_id = %s", ("acme",)) == 4
     assert executor.scalar("WITH x AS (SELECT 1 AS n) SELECT n FROM x") == 1
+    assert executor.exec("INSERT INTO shop_currency SELECT * FROM shop_currency WHERE 1 = 2") == 0
     for sql in (
         "DROP TABLE shop_order",
         "COMMIT",
@@ -263,6 +328,11 @@ def test_one_tenant_alone_may_use_raw_sql(
         "SELECT 1 /*! INTO OUTFILE '/tmp/x' */",
         "/*! DROP TABLE shop_order */",
         "SELECT total INTO stolen FROM shop_order",
+        "SELECT 1 insert INTO stolen",
+        "WITH x AS (SELECT 1) SELECT 1 replace INTO stolen",
+        "SELECT 1 AS `insert` INTO OUTFILE '/tmp/x'",
+        "SELECT \"set_config\" ('role', 'postgres', false)",
+        "SELECT `get_lock` ('x', 1)",
         "SELECT set_config('role', 'postgres', false)",
         "SET ROLE postgres",
     ):
