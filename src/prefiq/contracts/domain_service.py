@@ -70,7 +70,11 @@ class IDomainService(Protocol[E]):
         ...
 
     def delete(self, id: UUID, /, *, version: int | None = None) -> None:
-        """Remove the entity; with ``version``, only if it still has that one."""
+        """Remove the entity; with ``version``, only if it still has that one.
+
+        Raises:
+            prefiq.contracts.errors.ConcurrencyError: It has another version.
+        """
         ...
 
     def run(self, action: IAction[E, P], target: UUID | E, /, *args: P.args, **kwargs: P.kwargs) -> E:
@@ -78,13 +82,15 @@ class IDomainService(Protocol[E]):
 
         Args:
             action: As declared, for example ``Project.close``.
-            target: The entity's id, or the entity as it was read, which must not have changed since.
+            target: The entity's id, for the entity as it is when the action runs; or the entity as it was
+                read, which must not have changed since.
             args: What the action takes.
             kwargs: What the action takes.
 
         Raises:
             prefiq.contracts.errors.IllegalTransition: Not possible in the present state.
             prefiq.contracts.errors.Refused: A domain rule says no.
+            prefiq.contracts.errors.ConcurrencyError: An entity was given, and somebody else changed it.
         """
         ...
 

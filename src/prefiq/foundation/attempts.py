@@ -1,4 +1,4 @@
-"""The outermost use case is run again when the database asks for it: after a deadlock, for example.
+"""The outermost use case is run again when that may well help: after a deadlock, for example.
 
 The one who began the transaction holds the whole of it: permissions, hooks and events are run again with it,
 and entities are first what they were when they were given.  ``tx()`` alone repeats nothing, for it does not
@@ -8,17 +8,20 @@ hold its body.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 
 from prefiq import bridge
-from prefiq.contracts import Scope
+from prefiq.contracts import ConcurrencyError, Scope
+from prefiq.errors import PrefiqError
 from prefiq.foundation.mapper import copied
 from prefiq.lowcode import ModelSpec
 from prefiq.sql.errors import DatabaseError, TransactionFailed, TransactionLost
@@ -43,9 +46,13 @@ def repeatable(method: F) -> F:
     That is so after errors of the database that are ``retryable``: a deadlock, a serialization failure, a
     connection that was lost before the commit.  A commit of unknown outcome is never repeated.
 
+    It is so, too, where somebody else changed a row between its being read and written in here: the next try
+    reads what they wrote.  Who gave an entity, or said which version is meant, wants to be told instead.
+
     Args:
         method: Of a ``Services``.
     """
+    says_version = "version" in inspect.signature(method).parameters
 
     @functools.wraps(method)
     def run(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -62,8 +69,13 @@ def repeatable(method: F) -> F:
                     # The first one to be called: what others raise then is no reason to do it all once more.
                     transactions.after_commit(functools.partial(committed.append, True))
                     return method(self, *args, **kwargs)
-            except DatabaseError as error:
-                pause = None if committed else pause_after(error, number, began, self.context.scope)
+            except (DatabaseError, ConcurrencyError) as error:
+                read_before = [give.id for give in give_back]
+                if says_version and kwargs.get("version") is not None:
+                    read_before.append(args[0])
+                pause = None
+                if not committed and may_help(error, self.spec, read_before):
+                    pause = pause_after(number, began, self.context.scope)
                 name = f"{self.spec.qualified}.{method.__name__}"
                 if pause is None:
                     if number > 1:
@@ -78,19 +90,31 @@ def repeatable(method: F) -> F:
     return cast("F", run)
 
 
-def pause_after(error: DatabaseError, number: int, began: float, scope: Scope) -> float | None:
-    """Seconds to wait before the next try, or None where there is to be none.
+def may_help(error: PrefiqError, spec: ModelSpec, read_before: Container[UUID]) -> bool:
+    """Whether another try may well have another end.
 
     Args:
         error: What ended this one.
-        number: Of this one, 1 for the first.
-        began: When the first one did, by ``time.monotonic``.
-        scope: Whose deadline must not be passed.
+        spec: The model.
+        read_before: Ids of its rows that were read before the use case began: they will not be newer.
     """
     reason: BaseException | None = error
     while isinstance(reason, TransactionFailed | TransactionLost) and reason.__cause__ is not None:
         reason = reason.__cause__  # a hook went on after what really happened
-    if not getattr(reason, "retryable", False) or number >= MOST_TRIES:
+    if isinstance(reason, ConcurrencyError):
+        return reason.model != spec.qualified or reason.key not in read_before
+    return getattr(reason, "retryable", False)
+
+
+def pause_after(number: int, began: float, scope: Scope) -> float | None:
+    """Seconds to wait before the next try, or None where there is to be none.
+
+    Args:
+        number: Of this one, 1 for the first.
+        began: When the first one did, by ``time.monotonic``.
+        scope: Whose deadline must not be passed.
+    """
+    if number >= MOST_TRIES:
         return None
     pause = random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1)))  # noqa: S311
     if time.monotonic() - began + pause > PATIENCE:
@@ -100,14 +124,14 @@ def pause_after(error: DatabaseError, number: int, began: float, scope: Scope) -
     return pause
 
 
-def given_back(spec: ModelSpec, arguments: Iterable[object]) -> list[Callable[[], None]]:
+def given_back(spec: ModelSpec, arguments: Iterable[object]) -> list[_Given]:
     """What makes the model's entities among these arguments again what they are now, as often as it is called.
 
     Args:
         spec: The model.
         arguments: Entities, sequences of them, and others.
     """
-    found: list[Callable[[], None]] = []
+    found: list[_Given] = []
     for argument in arguments:
         if isinstance(argument, spec.cls):
             found.append(_Given(argument))
@@ -146,10 +170,11 @@ class _Values:
 class _Given(_Values):
     """The values of an entity, and what it remembers."""
 
-    __slots__ = ("_extensions", "_loaded", "_moves")
+    __slots__ = ("_extensions", "_loaded", "_moves", "id")
 
     def __init__(self, of: Any) -> None:
         super().__init__(of)
+        self.id: UUID = of.id
         self._loaded = getattr(of, "_loaded", None)
         self._moves = list(getattr(of, "_moves", None) or ())
         self._extensions = {cls: _Values(part) for cls, part in (getattr(of, "_ext", None) or {}).items()}

@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 from tests.unit.foundation.work import Job, Log, Stage, Step, WorkProvider, delivered
 
-from prefiq import Executor, IDomain, IDomainService, ITransactions, Page, ProviderBase, can, on, subscribe
+from prefiq import (
+    ConcurrencyError,
+    Executor,
+    IDomain,
+    IDomainService,
+    ITransactions,
+    Page,
+    ProviderBase,
+    RepositoryMemory,
+    can,
+    on,
+    subscribe,
+)
 from prefiq.bridge import call
 from prefiq.foundation import attempts
 from prefiq.foundation.events import EntityChanged
@@ -248,6 +260,114 @@ def test_other_errors_are_not(jobs: Any, error: Exception) -> None:
     with pytest.raises(type(error)):
         jobs.create(Job(code="A", name="x"))
     assert len(trouble) == 1
+
+
+@pytest.fixture(params=["sql", "memory"])
+def store_of_jobs(request: pytest.FixtureRequest, app: Any) -> Any:
+    """A service whose jobs are kept in the database, or in memory."""
+    fork = app if request.param == "sql" else app.fork({IDomain[Job]: RepositoryMemory.of(Job)})
+    with fork.scope("acme", can("*")) as scope:
+        yield scope[IDomainService[Job]]
+
+
+class Meddler:
+    """Changes the row of a job while a use case has it in hand, and remembers the versions that it found.
+
+    Args:
+        service: Whose hooks it becomes one of.
+        times: How often it does so.
+    """
+
+    def __init__(self, service: Any, times: int) -> None:
+        self.repository, self.times = service.repository, times
+        self.found: list[int] = []
+        hooks = {
+            event: (*service._hooks.get(event, ()), _Hook(self.change))
+            for event in ("before_update", "before_delete")
+        }
+        service._hooks = {**service._hooks, **hooks}
+
+    def change(self, job: Any) -> None:
+        row = self.repository.get_by_id(job.id)
+        self.found.append(row.version)
+        if len(self.found) <= self.times:
+            row.owner += "x"
+            self.repository.update(row)
+
+
+by_id = pytest.mark.parametrize(
+    "use_case",
+    [
+        pytest.param(lambda jobs, key: jobs.run(Job.grant, key), id="run"),
+        pytest.param(lambda jobs, key: jobs.delete(key), id="delete"),
+    ],
+)
+as_read = pytest.mark.parametrize(
+    "use_case",
+    [
+        pytest.param(lambda jobs, job: jobs.update(job), id="update"),
+        pytest.param(lambda jobs, job: jobs.run(Job.grant, job), id="run"),
+        pytest.param(lambda jobs, job: jobs.delete(job.id, version=job.version), id="delete"),
+    ],
+)
+
+
+@by_id
+def test_who_named_a_row_gets_the_row_as_it_is(store_of_jobs: Any, use_case: Any, caplog: Any) -> None:
+    """Somebody else changed it after it was read here: it is read again."""
+    job = store_of_jobs.create(Job(code="A", name="x"))
+    meddler = Meddler(store_of_jobs, times=2)
+    with caplog.at_level(logging.INFO, "prefiq"):
+        use_case(store_of_jobs, job.id)
+    assert len(meddler.found) == 3
+    assert "is run again after ConcurrencyError: try 3" in caplog.text
+    actions = [entry.action for entry in store_of_jobs.history(job.id)]
+    assert actions in (["created", "grant"], ["created", "deleted"])
+
+
+@as_read
+def test_who_gave_a_version_is_told_that_there_is_another(store_of_jobs: Any, use_case: Any) -> None:
+    """At once: what they had in mind may no longer be right."""
+    job = store_of_jobs.create(Job(code="A", name="x"))
+    job.name = "mine"
+    meddler = Meddler(store_of_jobs, times=1)
+    with pytest.raises(ConcurrencyError):
+        use_case(store_of_jobs, job)
+    assert len(meddler.found) == 1
+    assert (job.version, store_of_jobs.get(job.id).owner) == (1, "")
+
+
+@by_id
+def test_a_row_that_changes_all_the_time_is_given_up(store_of_jobs: Any, use_case: Any) -> None:
+    job = store_of_jobs.create(Job(code="A", name="x"))
+    meddler = Meddler(store_of_jobs, times=100)
+    with pytest.raises(ConcurrencyError):
+        use_case(store_of_jobs, job.id)
+    assert len(meddler.found) == attempts.MOST_TRIES
+    assert store_of_jobs.get(job.id).version == 1
+
+
+@by_id
+def test_in_a_transaction_of_ones_own_a_row_is_not_read_again(
+    store_of_jobs: Any, scope: Any, use_case: Any
+) -> None:
+    """What was read in it before might be old as well."""
+    job = store_of_jobs.create(Job(code="A", name="x"))
+    meddler = Meddler(store_of_jobs, times=1)
+    with pytest.raises(ConcurrencyError), store_of_jobs.context.transactions.tx():
+        use_case(store_of_jobs, job.id)
+    assert len(meddler.found) == 1
+
+
+def test_what_a_hook_read_was_not_given_by_the_caller(jobs: Any) -> None:
+    """An entity was given, and the conflict is about a row of which the caller knows nothing."""
+    other = jobs.create(Job(code="A", name="other"))
+    for model, key in (("work.Log", other.id), ("work.Job", other.id)):
+        job = jobs.create(Job(code="B", name="x"))
+        job.name = "mine"
+        trouble.append(ConcurrencyError(model, key))
+        assert jobs.update(job).name == "mine?"
+        jobs.delete(job.id, version=2)
 
 
 def test_a_commit_of_unknown_outcome_is_never_repeated(jobs: Any, scope: Any) -> None:
