@@ -53,7 +53,8 @@ class Unfit(ValueError):
 def test_of(field: FieldSpec, value: str, names: dict[str, Any]) -> str:
     """Source text of a test that gives the variable ``x`` the value; where it holds, the column can keep it.
 
-    How many digits a decimal has behind the point is the conversion's to see.
+    A decimal passes with exactly as many digits behind the point as the column has, which is how services make
+    them; with less of them it is ``fit_of``'s.
 
     Args:
         field: The stored form of a field.
@@ -71,9 +72,10 @@ def test_of(field: FieldSpec, value: str, names: dict[str, Any]) -> str:
         case "float":  # neither NaN nor infinite
             return f"type(x := {value}) is float and x - x == 0.0"
         case "decimal":
-            top = f"top_{_whole_digits(field)}"
-            names |= {"Decimal": Decimal, top: _top(field)}
-            return f"type(x := {value}) is Decimal and -{top} < x < {top}"
+            unit, digits = f"unit_{field.scale or 0}", _whole_digits(field)
+            names |= {"Decimal": Decimal, unit: _unit(field)}
+            # No comparison: the place of its first digit is known without making another decimal.
+            return f"type(x := {value}) is Decimal and x.same_quantum({unit}) and x.adjusted() < {digits}"
         case "date":
             names["date"] = date
             return f"type(x := {value}) is date"
@@ -191,9 +193,13 @@ def _top(field: FieldSpec) -> Decimal:
     return Decimal((0, (1,), _whole_digits(field)))
 
 
+def _unit(field: FieldSpec) -> Decimal:
+    return Decimal((0, (1,), -(field.scale or 0)))
+
+
 def _decimal(field: FieldSpec) -> Fit:
     scale, top = field.scale or 0, _top(field)
-    unit = Decimal((0, (1,), -scale))
+    unit = _unit(field)
 
     def convert(value: Decimal | int) -> Decimal:
         exact = Decimal(value)

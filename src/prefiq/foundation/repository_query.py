@@ -279,12 +279,13 @@ class RepositoryQuery(Repository[E]):
                 self._executor.write_many(plan, values)
                 for child, written in rows:
                     child.write(self._executor, written)
-                restore_on_rollback(self._executor, entities)
+                moving = parts.spec.status is not None
+                restore_on_rollback(self._executor, entities, moving=moving)
                 snapshot = parts.mapper.snapshot
                 for entity in cast("Sequence[Any]", entities):
                     entity.version = 1
                     entity._loaded = snapshot(entity)
-                    if getattr(entity, "_moves", None):
+                    if moving and getattr(entity, "_moves", None):
                         entity._moves = []
         except _EXPLAINED as error:
             explained = self._explained(error, entities)

@@ -55,13 +55,26 @@ def mark_stored(entity: Any, version: int | None, values: tuple[Any, ...] | None
     entity._moves = []
 
 
-def restore_on_rollback(transactions: ITransactions, entities: Iterable[Any]) -> None:
-    """If the open transaction is undone, put back what the entities remember now."""
+def restore_on_rollback(transactions: ITransactions, entities: Iterable[Any], *, moving: bool = True) -> None:
+    """If the open transaction is undone, put back what the entities remember now.
+
+    Args:
+        transactions: Of the scope.
+        entities: That are about to be taken as stored.
+        moving: Whether their model has a status; without one there are no moves.
+    """
     if not transactions.in_transaction:
         return
+    # To ask for what a slot does not hold takes longer than all the rest: a new entity has no snapshot.
     before = [
-        (entity, entity.version, getattr(entity, "_loaded", None), getattr(entity, "_moves", None))
+        (
+            entity,
+            version,
+            getattr(entity, "_loaded", None) if version else None,
+            getattr(entity, "_moves", None) if moving else None,
+        )
         for entity in entities
+        for version in (entity.version,)
     ]
 
     def restore() -> None:

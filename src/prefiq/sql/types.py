@@ -31,8 +31,8 @@ class Codec:
         dump_source: The same as source text around ``{v}``, for generated code.
         load_source: The same for the way back.
         names: What the source texts refer to.
-        sure: The source of ``dump`` for a value that is known to be of the very type (and an instant in UTC),
-            where that is less.
+        sure: The source of ``dump`` for a value that is known to be of the very type (an instant in UTC, a
+            decimal with just the column's digits behind the point), where that is less.
     """
 
     dump: Callable[[Any], Any]

@@ -88,6 +88,34 @@ def test_generated_code_converts_alike(engine: DatabaseEngine, name: str) -> Non
     assert load(raw) == codec.load(raw) == value
 
 
+SURE: dict[str, tuple[FieldType, st.SearchStrategy[Any]]] = {
+    "decimal": (MONEY, st.decimals(Decimal("-99999999999999.9999"), Decimal("99999999999999.9999"), places=4)),
+    "decimal without scale": (FieldType("decimal", precision=18, scale=0), st.decimals(-(10**17), 10**17, places=0)),
+    "datetime": (
+        FieldType("datetime"),
+        st.datetimes(timezones=st.just(UTC)) | st.datetimes(timezones=st.just(UTC)).map(lambda m: m.replace(microsecond=0)),
+    ),
+    "date": (FieldType("date"), st.dates()),
+    "float": (FieldType("float"), st.floats(allow_nan=False, allow_infinity=False)),
+    "uuid": (FieldType("uuid"), st.uuids(allow_nil=True)),
+}  # fmt: skip
+
+
+@each_engine
+@pytest.mark.parametrize("name", SURE)
+@given(data=st.data(), precision=st.integers(1, 28))
+def test_shorter_code_for_values_of_the_very_type_converts_alike(
+    engine: DatabaseEngine, name: str, data: st.DataObject, precision: int
+) -> None:
+    """Whatever the caller calculates with; where a type has one."""
+    type_, values = SURE[name]
+    value, codec = data.draw(values), engine.codec(type_)
+    source = (codec.sure or codec.dump_source).replace("{v}", "v")
+    with localcontext(prec=precision):
+        raw = make_function(f"def made(v):\n    return {source}", codec.names)(value)
+    assert (raw, type(raw)) == (codec.dump(value), type(codec.dump(value)))
+
+
 @each_engine
 @given(st.decimals(-(10**13), 10**13, places=4), st.integers(1, 5))
 def test_decimals_are_exact_in_any_context(engine: DatabaseEngine, value: Decimal, precision: int) -> None:

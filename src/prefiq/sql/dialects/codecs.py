@@ -81,4 +81,4 @@ def exact_decimal(scale: int) -> Codec:
         return stored
 
     name = f"dump_decimal_{scale}"
-    return Codec(dump, _same, name + "({v})", "{v}", {name: dump})
+    return Codec(dump, _same, name + "({v})", "{v}", {name: dump}, "{v}")

@@ -90,16 +90,21 @@ _DATETIME = Codec(
     datetime.fromisoformat,
     "dump_datetime({v})",
     "load_datetime({v})",
-    {"dump_datetime": _dump_datetime, "load_datetime": datetime.fromisoformat},
-    "{v}.isoformat('T', 'microseconds')[:26] + 'Z'",
+    {
+        "dump_datetime": _dump_datetime,
+        "load_datetime": datetime.fromisoformat,
+        "text_of": msgspec.to_builtins,
+    },
+    # Six times faster than isoformat, but without microseconds it leaves them out.
+    "(t if len(t := text_of({v})) == 27 else t[:19] + '.000000Z')",
 )
 _DATE = Codec(
     date.isoformat,
     date.fromisoformat,
     "dump_date({v})",
     "load_date({v})",
-    {"dump_date": date.isoformat, "load_date": date.fromisoformat},
-    "{v}.isoformat()",
+    {"dump_date": date.isoformat, "load_date": date.fromisoformat, "text_of": msgspec.to_builtins},
+    "text_of({v})",
 )
 _BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int}, "{v}")
 
@@ -144,6 +149,7 @@ def _decimal(scale: int) -> Codec:
         name + "({v})",
         f"scaleb({{v}}, -{scale})",
         {name: dump, "scaleb": scaleb},
+        f"int(scaleb({{v}}, {scale}))",
     )
 
 
