@@ -39,6 +39,11 @@ class Tenant:
         return self.scope.tenant
 
     @property
+    def read_only(self) -> bool:
+        tenancy = self._scope.tenancy
+        return isinstance(tenancy, Bound) and tenancy.read_only
+
+    @property
     def placement(self) -> Placement:
         return Placement()
 

@@ -267,8 +267,12 @@ class Application:
         """
         actor = SYSTEM if as_system else actor or NOBODY
         arguments = (actor, self.container.resolve, locale, deadline, request_id)
-        if self._is_async and not in_bridge() and self._must_look(tenant):
-            scope: Scope = _Awaited(partial(self._tenancy, tenant, as_system), *arguments)
+        if self._is_async and not in_bridge():
+            known = self._known_tenancy(tenant, as_system)
+            if known is None:
+                scope: Scope = _Awaited(partial(self._tenancy, tenant, as_system), *arguments)
+            else:
+                scope = Scope(known, *arguments)
         else:
             scope = Scope(self._tenancy(tenant, as_system), *arguments)
         if as_system:
@@ -276,12 +280,16 @@ class Application:
             logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
         return scope
 
-    def _must_look(self, tenant: str | None) -> bool:
-        return (
-            tenant is not None
-            and self.settings.tenancy != "single"
-            and self.tenants.remembered(tenant) is None
-        )
+    def _known_tenancy(self, tenant: str | None, as_system: str) -> Tenancy | None:
+        """The same without asking the database; None where that would have to be asked."""
+        if tenant is None or self.settings.tenancy == "single":
+            return self._tenancy(tenant, as_system)
+        known = self.tenants.remembered(tenant)
+        if known is None:
+            return None
+        if known[0] is None:
+            raise UnknownTenant(tenant)
+        return known[0]
 
     def _tenancy(self, tenant: str | None, as_system: str) -> Tenancy:
         settings = self.settings
@@ -293,9 +301,10 @@ class Application:
             return Bound(settings.tenant, Placement("single"))
         if tenant is None:
             return System(as_system or "no tenant")
-        if not self.tenants.is_active(tenant):
+        bound = self.tenants.bound(tenant)
+        if bound is None:
             raise UnknownTenant(tenant)
-        return Bound(tenant)
+        return bound
 
     def fork(self, replaced: Mapping[Any, Any]) -> Self:
         """The same application with other things bound, for a test; it shares all that stays the same.

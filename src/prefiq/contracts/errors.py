@@ -23,6 +23,7 @@ __all__ = [
     "Refused",
     "ScopeClosed",
     "TenantNotBound",
+    "TenantReadOnly",
     "UniqueViolation",
     "UnknownTenant",
     "ValidationFailed",
@@ -241,6 +242,26 @@ class ForeignKeyViolation(PrefiqError):
         else:
             self.what = "The reference leads to no existing row"
             self.fix = "give the id of a row that exists"
+
+
+class TenantReadOnly(PrefiqError):
+    """The tenant is read-only now: what it has is shown, and nothing of it can be changed.
+
+    ``prefiq tenants resume`` ends that; ``prefiq tenants show`` says who made it so, and why.
+
+    Args:
+        tenant: Its key.
+    """
+
+    code: ClassVar[str] = "PFQ505"
+    status: ClassVar[int] = 403
+    exit_code: ClassVar[int] = 4
+    what = "This tenant is read-only now"
+    fix = "wait until it may be changed again; `prefiq tenants resume` ends it"
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self.where = f"tenant {tenant}"
 
 
 class UnknownTenant(PrefiqError):

@@ -22,6 +22,11 @@ class ITenantContext(Protocol):
         ...
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing of the tenant may be changed now."""
+        ...
+
+    @property
     def placement(self) -> Placement:
         """Where the tenant's rows stand."""
         ...

@@ -16,7 +16,14 @@ from prefiq.foundation.events import EntityChanged, Events, subscribe
 from prefiq.foundation.extension import Extension
 from prefiq.foundation.hooks import on
 from prefiq.foundation.policy import Policy, can
-from prefiq.foundation.tenants import Tenant
+from prefiq.foundation.tenants import (
+    Tenant,
+    TenantDomain,
+    TenantEvent,
+    TenantLife,
+    TenantMode,
+    TenantState,
+)
 
 if TYPE_CHECKING:
     from prefiq.foundation.history import HistoryEntry
@@ -52,6 +59,11 @@ __all__ = [
     "Services",
     "SystemClock",
     "Tenant",
+    "TenantDomain",
+    "TenantEvent",
+    "TenantLife",
+    "TenantMode",
+    "TenantState",
     "can",
     "on",
     "subscribe",

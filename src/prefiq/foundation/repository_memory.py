@@ -18,6 +18,7 @@ from prefiq.contracts import (
     Page,
     PagedResult,
     TenantNotBound,
+    TenantReadOnly,
     UniqueViolation,
     ValidationFailed,
 )
@@ -309,6 +310,8 @@ class RepositoryMemory(Repository[E]):
         return SHARED if self.spec.scope == "shared" else self._context.tenant
 
     def _require_writing(self) -> None:
+        if getattr(self._context, "read_only", False):  # tests hand in what has but a tenant
+            raise TenantReadOnly(self._context.tenant)
         if self._transactions.read_only:
             raise ReadOnlyTransaction
         require_usable(self._transactions)

@@ -23,6 +23,11 @@ class ScopeTenant:
         return self._bound.tenant
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing of it may be changed now."""
+        return isinstance(self._tenancy, Bound) and self._tenancy.read_only
+
+    @property
     def placement(self) -> Placement:
         """Where its rows stand; raises ``TenantNotBound`` where there is none."""
         return self._bound.placement

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prefiq.container import Binder
 from prefiq.contracts import IClock, IPermissions, ITenantContext, ITransactions, Scope
-from prefiq.foundation import Events, SystemClock, Tenant
+from prefiq.foundation import Events, SystemClock, Tenant, TenantDomain, TenantLife
 from prefiq.foundation.history import HistoryEntry, record_history
 from prefiq.foundation.memory_store import MemoryStore
 from prefiq.foundation.policy import ActorPermissions, Roles
@@ -26,7 +26,7 @@ __all__ = ["LowcodeProvider"]
 class LowcodeProvider(ProviderBase):
     """The first provider; every binding of it can be replaced, like any other module's."""
 
-    models = (Tenant, HistoryEntry, SeedRecord)
+    models = (Tenant, TenantLife, TenantDomain, HistoryEntry, SeedRecord)
     # Migration files import the room of migrations, which stands above this one: they lie there.
     migrations = "prefiq.migrations.own"
     subscribers = (record_history,)

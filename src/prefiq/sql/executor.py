@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
-from prefiq.contracts import Scope, ScopeClosed
+from prefiq.contracts import Scope, ScopeClosed, TenantReadOnly
 from prefiq.contracts.scope import _CURRENT
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
@@ -191,13 +191,17 @@ class Executor(Transactions):
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
         if self._read_only:
-            raise ReadOnlyTransaction
+            raise self._refusal()
         session = self._session
         if session is None:
             session = self._open()
         if self._until != math.inf:
             self._mind(session)
         return session
+
+    def _refusal(self) -> PrefiqError:
+        """Why nothing can be written now."""
+        return TenantReadOnly(self.tenant) if self._frozen else ReadOnlyTransaction()
 
     @contextmanager
     def _running(
@@ -256,9 +260,11 @@ class Executor(Transactions):
     def _start_once(self, statement: Statement, params: Any, *, stream: bool) -> sa.CursorResult[Any]:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
+        if self._frozen and not isinstance(statement, str) and not _only_reads(statement):
+            raise self._refusal()
         if isinstance(statement, UpdateBase):
             if self._read_only:
-                raise ReadOnlyTransaction
+                raise self._refusal()
         elif not isinstance(statement, (SelectBase, str)):
             raise StatementRefused(
                 f"A statement of the kind {type(statement).__name__} is not known to be safe",
@@ -297,7 +303,7 @@ class Executor(Transactions):
     def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
         writes = self.rules.check_raw(sql, self.dialect.name, bound=bool(params))
         if writes and self._read_only:
-            raise ReadOnlyTransaction
+            raise self._refusal()
         assert self._connection is not None
         lift = self.kind.guard(self._connection.connection.driver_connection, self.rules)
         try:

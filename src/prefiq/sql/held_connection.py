@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prefiq.contracts import Scope, ScopeClosed
+from prefiq.contracts import Bound, Scope, ScopeClosed
 from prefiq.contracts.transactions import Isolation
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
@@ -72,7 +72,9 @@ class HeldConnection:
         """The session of ``_connection``."""
         self._until = math.inf
         self._levels: list[Level] = []
-        self._read_only = False
+        self._frozen = isinstance(scope.tenancy, Bound) and scope.tenancy.read_only
+        """Whether the tenant itself is read-only now."""
+        self._read_only = self._frozen
         self._isolation: Isolation | None = None
         self._lost = False
         self._gone: PrefiqError | None = None

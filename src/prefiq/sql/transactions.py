@@ -114,6 +114,7 @@ class Transactions(HeldConnection):
     def _begin(self, *, read_only: bool, isolation: Isolation | None) -> None:
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
+        read_only = read_only or self._frozen
         if self._levels:
             if isolation not in {None, self._isolation}:
                 raise IsolationChanged
@@ -190,7 +191,7 @@ class Transactions(HeldConnection):
 
     def _leave(self) -> Level:
         level = self._levels.pop()
-        self._read_only = self._levels[-1].read_only if self._levels else False
+        self._read_only = self._levels[-1].read_only if self._levels else self._frozen
         return level
 
     def _control(self, sql: str) -> None:

@@ -45,6 +45,7 @@ def make_application(
         prefiq.errors.Faults: The modules do not make an application.
     """
     app = WatchedApplication.boot(Settings.for_test(folder, APPS=list(apps), **settings), modules=modules)
+    app.tenants.settling = 0.0  # no other process remembers a tenant
     try:
         create_tables(app)
         if app.settings.tenancy != "single":

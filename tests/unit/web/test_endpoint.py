@@ -62,15 +62,8 @@ def test_the_log_says_why_a_token_was_refused(api, caplog):
 
 def test_unknown_suspended_and_foreign_tenants_get_one_answer(api):
     """Whether a tenant exists is not told; the tenant comes before the path."""
-    from prefiq import IDomain, Tenant
-    from prefiq.foundation.tenants import TenantState
-
     api.app.tenants.create("closed")
-    with api.app.scope(as_system="test") as scope:
-        closed = scope[IDomain[Tenant]].get_by("key", "closed")
-        closed.state = TenantState.SUSPENDED
-        scope[IDomain[Tenant]].update(closed)
-    api.app.tenants._known.clear()
+    api.app.tenants.suspend("closed")
     answers = [
         api.get("/api/me", tenant="nobody"),
         api.get("/api/me", tenant="closed"),
