@@ -6,7 +6,6 @@ Imports ``errors`` and ``contracts`` alone; python-dotenv is loaded only where t
 from prefiq.settings.databases import DatabaseSettings
 from prefiq.settings.errors import (
     DotenvError,
-    NotServedYet,
     SecretFileError,
     SecretInToml,
     SettingError,
@@ -29,7 +28,6 @@ __all__ = [
     "DatabaseSettings",
     "DotenvError",
     "Issuer",
-    "NotServedYet",
     "Secret",
     "SecretFileError",
     "SecretInToml",

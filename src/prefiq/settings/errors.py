@@ -8,7 +8,6 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "DotenvError",
-    "NotServedYet",
     "SecretFileError",
     "SecretInToml",
     "SettingError",
@@ -70,15 +69,6 @@ class SecretFileError(SettingError):
     """
 
     code: ClassVar[str] = "PFQ103"
-
-
-class NotServedYet(SettingError):
-    """The value is a valid word for something that a later release of Prefiq brings.
-
-    Use one of the values that the text names until then.
-    """
-
-    code: ClassVar[str] = "PFQ104"
 
 
 class UnsafeInProduction(SettingError):

@@ -41,20 +41,17 @@ class Kind(Generic[T]):
         accepted: What is right, for people: ``"a whole number from 1 to 65535"``.
         parse: The value of a text that is stripped and not empty (a secret's is untouched).
         choices: The words understood, where they are few.
-        later: Those of them that a later release brings; the loader refuses them with a word of its own.
         quoted: Whether a wrong value may be shown.
     """
 
     accepted: str
     parse: Callable[[str], T]
     choices: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
     quoted: bool = True
 
 
-def words(*now: str, later: tuple[str, ...] = (), upper: bool = False) -> Kind[str]:
+def words(*choices: str, upper: bool = False) -> Kind[str]:
     """One of a few words; case does not matter."""
-    choices = now + later
 
     def parse(value: str) -> str:
         word = value.upper() if upper else value.lower()
@@ -62,10 +59,8 @@ def words(*now: str, later: tuple[str, ...] = (), upper: bool = False) -> Kind[s
             raise ValueError("is not one of the accepted words")
         return word
 
-    accepted = ("one of " if len(now) > 1 else "") + ", ".join(now)
-    if later:
-        accepted += f" (in a later release: {', '.join(later)})"
-    return Kind(accepted, parse, choices=choices, later=later)
+    accepted = ("one of " if len(choices) > 1 else "") + ", ".join(choices)
+    return Kind(accepted, parse, choices=choices)
 
 
 def boolean() -> Kind[bool]:

@@ -15,7 +15,7 @@ from prefiq.errors import Faults
 from prefiq.settings import table
 from prefiq.settings.databases import DatabaseSettings, named_databases, read_database
 from prefiq.settings.doubtful import in_the_clear, without_effect
-from prefiq.settings.errors import NotServedYet, SettingError, UnsafeInProduction
+from prefiq.settings.errors import SettingError, UnsafeInProduction
 from prefiq.settings.issuers import Issuer, read_issuers
 from prefiq.settings.reader import Reader
 from prefiq.settings.secret import Secret
@@ -26,6 +26,8 @@ from prefiq.settings.toml_file import AppRef, TomlFile, app_refs, read_toml
 from prefiq.settings.unknown import unknown_variables
 
 __all__ = ["load"]
+
+Mode = Literal["row", "schema", "database", "single"]
 
 
 def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Settings:
@@ -56,6 +58,9 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
     databases, roles = _databases(
         reader, sources, folder, is_production=is_production, request_timeout=request_timeout
     )
+    if tenancy == "schema" and databases["default"].engine != "postgres":
+        problem = "schemas for tenants are PostgreSQL's; the default database is another engine"
+        reader.refuse(table.TENANCY, SettingError, problem, "database serves every engine, and so does row")
     no_color = reader.read_optional(table.NO_COLOR) is not None
     docs = reader.read_optional(table.DOCS)
     settings = Settings(
@@ -71,6 +76,8 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
         tenant_domain=reader.read_optional(table.TENANT_DOMAIN) or "",
         databases=databases,
         database_roles=roles,
+        tenant_db_key=reader.read_optional(table.TENANT_DB_KEY),
+        db_max_connections=reader.read(table.DB_MAX_CONNECTIONS),
         jwt_keys=_jwt_keys(reader, is_production=is_production),
         log_level=reader.read(table.LOG_LEVEL),
         log_format=reader.read(table.LOG_FORMAT),
@@ -101,18 +108,14 @@ def _hide_secrets(reader: Reader, sources: Sources) -> None:
                 reader.hide(given.text.strip())
 
 
-def _tenancy(reader: Reader) -> tuple[Literal["row", "single"], str]:
+def _tenancy(reader: Reader) -> tuple[Mode, str]:
     tenancy = reader.read(table.TENANCY)
     tenant = reader.read(table.TENANT)
-    if tenancy in table.TENANCY.kind.later:
-        reader.refuse(
-            table.TENANCY, NotServedYet, f'"{tenancy}" arrives in a later release', "row or single for now"
-        )
-    elif tenancy == "row" and reader.is_given(table.TENANT):
+    if tenancy != "single" and reader.is_given(table.TENANT):
         problem = "has a meaning with TENANCY=single only; a credential decides the tenant"
         reader.refuse(table.TENANT, SettingError, problem, "unset it, or set TENANCY=single")
     single = tenancy == "single"
-    return cast("Literal['row', 'single']", tenancy), tenant if single else ""
+    return cast("Mode", tenancy), tenant if single else ""
 
 
 def _apps(reader: Reader, toml: TomlFile) -> tuple[AppRef, ...]:

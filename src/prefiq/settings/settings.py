@@ -34,11 +34,13 @@ class Settings:
         disable: Named hooks, validators or guards that do not run.
         roles: Role → permission patterns.
         issuers: Outside issuers whose tokens are accepted.
-        tenancy: ``"row"`` or ``"single"``.
-        tenant: Key of the one tenant with ``tenancy="single"``; empty with ``"row"``.
+        tenancy: How new tenants are kept apart: ``"row"``, ``"schema"`` or ``"database"``; or ``"single"``.
+        tenant: Key of the one tenant with ``tenancy="single"``; empty with all others.
         tenant_domain: The domain whose subdomains name tenants; empty where hosts do not count.
         databases: Name → database; always holds ``"default"``.
         database_roles: ``"migrate"``, ``"across"``, ``"admin"`` → the default database as that role reaches it.
+        tenant_db_key: What the passwords of tenants' own accounts are derived from; None where they have none.
+        db_max_connections: To databases that tenants have of their own, in one process.
         jwt_keys: The first signs, all verify; empty where only outside issuers are accepted.
         log_level: For example ``"INFO"``.
         log_format: ``"text"`` or ``"json"``.
@@ -62,11 +64,13 @@ class Settings:
     disable: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
     issuers: tuple[Issuer, ...]
-    tenancy: Literal["row", "single"]
+    tenancy: Literal["row", "schema", "database", "single"]
     tenant: str
     tenant_domain: str
     databases: Mapping[str, DatabaseSettings]
     database_roles: Mapping[str, DatabaseSettings]
+    tenant_db_key: Secret | None
+    db_max_connections: int
     jwt_keys: tuple[Secret, ...]
     log_level: str
     log_format: str
@@ -102,6 +106,8 @@ class Settings:
         for database in (*self.databases.values(), *self.database_roles.values()):
             if database.password is not None:
                 yield database.password
+        if self.tenant_db_key is not None:
+            yield self.tenant_db_key
 
     @classmethod
     def for_test(cls, folder: Path, **overrides: object) -> Settings:

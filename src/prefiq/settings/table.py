@@ -79,9 +79,10 @@ APPS = Setting(
 )
 TENANCY = Setting(
     "TENANCY",
-    kinds.words("row", "single", later=("schema", "database")),
+    kinds.words("row", "schema", "database", "single"),
     "row",
-    "How tenants are kept apart: `row` by a column in common tables, `single` for one fixed tenant.",
+    "How new tenants are kept apart: `row` by a column in common tables, `schema` by a schema of PostgreSQL for "
+    "each, `database` by a database (SQLite: a file) for each; `single` for one fixed tenant.",
     GENERAL,
     example="row",
 )
@@ -106,6 +107,25 @@ TENANT_DOMAIN = Setting(
     "Hosts then count: each must be this domain, below it, or a tenant's verified domain.",
     GENERAL,
     unset="hosts do not count",
+)
+
+TENANT_DB_KEY = Setting(
+    "TENANT_DB_KEY",
+    kinds.key(32),
+    None,
+    "With it every tenant that has a database has an account of its own there, whose password is derived from it; "
+    "nothing else holds that.",
+    DATABASE,
+    unset="`DB_USER` serves all tenants' databases",
+    secret=True,
+    engines=SERVERS,
+)
+DB_MAX_CONNECTIONS = Setting(
+    "DB_MAX_CONNECTIONS",
+    kinds.integer(1, 10_000),
+    "40",
+    "Connections that one process holds at most to databases that tenants have of their own.",
+    DATABASE,
 )
 
 LOG_LEVEL = Setting(
@@ -385,6 +405,8 @@ TABLE: tuple[Setting[Any], ...] = (
     DB_POOL_TIMEOUT,
     DB_POOL_WARMUP,
     DB_BUSY_TIMEOUT,
+    DB_MAX_CONNECTIONS,
+    TENANT_DB_KEY,
     SLOW_QUERY,
     JWT_SECRET_KEY,
     JWT_SECRET_KEY_PREVIOUS,
@@ -397,7 +419,9 @@ TABLE: tuple[Setting[Any], ...] = (
     DOCS,
 )
 
-DATABASE_FIELDS: tuple[Setting[Any], ...] = tuple(s for s in TABLE if s.name.startswith("DB_"))
+DATABASE_FIELDS: tuple[Setting[Any], ...] = tuple(
+    s for s in TABLE if s.name.startswith("DB_") and s is not DB_MAX_CONNECTIONS
+)
 """What a named database has too, with its name before it: ``ANALYTICS_DB_HOST``."""
 
 DATABASE_ROLES = ("MIGRATE", "ACROSS", "ADMIN")

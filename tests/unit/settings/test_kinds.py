@@ -12,7 +12,7 @@ from prefiq.settings import kinds
     [
         (kinds.words("text", "json"), "JSON", "json"),
         (kinds.words("INFO", "DEBUG", upper=True), "info", "INFO"),
-        (kinds.words("sync", later=("async",)), "async", "async"),
+        (kinds.words("sync", "async"), "ASYNC", "async"),
         (kinds.boolean(), "True", True),
         (kinds.boolean(), "on", True),
         (kinds.boolean(), "0", False),
@@ -89,9 +89,3 @@ def test_a_key_is_measured_in_bytes():
     assert kinds.key(32).parse("é" * 16).reveal() == "é" * 16
     with pytest.raises(ValueError, match="32 bytes"):
         kinds.key(32).parse("é" * 15 + "e")
-
-
-def test_accepted_names_what_is_for_later():
-    """The accepted words and those of a later release are told apart."""
-    assert kinds.words("sync", later=("async",)).accepted == "sync (in a later release: async)"
-    assert kinds.words("a", "b").accepted == "one of a, b"

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.settings.conftest import KEY
 
 from prefiq.errors import Faults
-from prefiq.settings import AppRef, NotServedYet, Secret, SettingError, Settings, UnsafeInProduction, load
+from prefiq.settings import AppRef, Secret, SettingError, Settings, UnsafeInProduction, load
 from prefiq.settings.settings import TEST_KEY
 
 
@@ -87,12 +87,21 @@ def test_a_missing_folder_is_an_error(tmp_path):
     assert "folder does not exist" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["schema", "database"])
-def test_words_of_a_later_release_are_one_clear_error(wrong, value):
-    """They are understood and refused, once."""
-    (fault,) = wrong({"TENANCY": value})
-    assert isinstance(fault, NotServedYet)
-    assert (fault.name, fault.problem) == ("TENANCY", f'"{value}" arrives in a later release')
+def test_schemas_for_tenants_want_postgresql(load_from, wrong):
+    """A database for each tenant serves every engine, a schema does not."""
+    assert load_from({"TENANCY": "database"}).tenancy == "database"
+    (fault,) = wrong({"TENANCY": "schema"})
+    assert fault.name == "TENANCY"
+    assert "PostgreSQL" in fault.problem
+
+
+def test_key_of_tenants_accounts_is_a_secret(load_from, wrong):
+    """It is redacted like every other, and too short a one is refused."""
+    settings = load_from({"TENANT_DB_KEY": "k" * 32})
+    assert settings.tenant_db_key in list(settings.secrets())
+    assert settings.db_max_connections == 40
+    (fault,) = wrong({"TENANT_DB_KEY": "short"})
+    assert "shorter than 32 bytes" in fault.problem
 
 
 def test_a_single_tenant_has_a_key(load_from, wrong):
