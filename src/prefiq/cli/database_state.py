@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prefiq.application import Application
     from prefiq.doctor import Finding
     from prefiq.foundation.seeds import Progress
-    from prefiq.migrations import Developed, Done, ModuleStatus
+    from prefiq.migrations import Developed, Done, ModuleStatus, Walls
     from prefiq.sql import ConnectionManager
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "statements",
     "status",
     "tenant_keys",
+    "walls_of",
 ]
 
 MOST_TENANTS = 50
@@ -45,6 +46,16 @@ def manager_of(app: Application) -> ConnectionManager:
     from prefiq.sql import ConnectionManager
 
     return app.container.resolve(None, ConnectionManager)
+
+
+def walls_of(app: Application) -> Walls | None:
+    """What keeps tenants apart in the database itself; None for an installation of one tenant."""
+    from prefiq.migrations import Walls
+
+    if app.settings.tenancy == "single":
+        return None
+    across = app.settings.database_roles.get("across")
+    return Walls(across.user if across is not None else "")
 
 
 @contextmanager
@@ -163,7 +174,9 @@ def _drifted(app: Application) -> list[Finding]:
             for row in found.ahead:  # only newer code knows how these tables should be
                 known = known.without_module(row.module)
             return [
-                finding for fault in drift(connection, known) for finding in findings_of(fault, "warning")
+                finding
+                for fault in drift(connection, known, walls_of(app))
+                for finding in findings_of(fault, "warning")
             ]
     except AccessDenied:  # servers compare with temporary tables, which who only serves may not make
         what = "Whether tables were changed by hand cannot be told as the serving user"
@@ -209,7 +222,7 @@ def statements(app: Application) -> str:
     """What ``run migrate`` would run, as SQL."""
     from prefiq.migrations import sql
 
-    return sql(_plan(app), app.settings.database.engine)
+    return sql(_plan(app), app.settings.database.engine, walls=walls_of(app))
 
 
 def _plan(app: Application) -> Any:
@@ -235,7 +248,7 @@ def apply(app: Application, report: Callable[[Done], None], *, allow_blocking: b
 
     with migrating(app) as connection:
         planned = plan(parts_of(app), connection)
-        return apply(planned, connection, report=report, allow_blocking=allow_blocking)
+        return apply(planned, connection, report=report, allow_blocking=allow_blocking, walls=walls_of(app))
 
 
 def tenant_keys(app: Application) -> list[str]:
@@ -259,7 +272,12 @@ def develop(
 
     with migrating(app) as connection:
         return migrate_from_declarations(
-            parts_of(app), app.catalog, connection, renames=renames, allow_destructive=allow_loss
+            parts_of(app),
+            app.catalog,
+            connection,
+            renames=renames,
+            allow_destructive=allow_loss,
+            walls=walls_of(app),
         )
 
 

@@ -31,6 +31,7 @@ from prefiq.migrations.seeds import Seeded, pending_seeds, run_seeds
 from prefiq.migrations.snapshot import FieldState, IndexState, ModelState, RefState, Schema
 from prefiq.migrations.steps import Steps
 from prefiq.migrations.tables import schema_of
+from prefiq.migrations.walls import Walls
 
 __all__ = [
     "AddField",
@@ -63,6 +64,7 @@ __all__ = [
     "Schema",
     "Seeded",
     "Steps",
+    "Walls",
     "apply",
     "changes_of",
     "check",

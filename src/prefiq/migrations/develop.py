@@ -39,6 +39,7 @@ from prefiq.migrations.planning import Plan, plan
 from prefiq.migrations.runner import WAIT, Clock, Done, apply, utc_now
 from prefiq.migrations.snapshot import FieldState, ModelState, Schema, from_text, to_text
 from prefiq.migrations.tables import schema_of
+from prefiq.migrations.walls import WALLS, Walls
 
 __all__ = ["Developed", "migrate_from_declarations"]
 
@@ -72,6 +73,7 @@ def migrate_from_declarations(
     wait: float = WAIT,
     clock: Clock = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    walls: Walls | None = WALLS,
 ) -> Developed:
     """Bring a database to what the models say now; in production ``apply`` does so from files alone.
 
@@ -87,17 +89,21 @@ def migrate_from_declarations(
         wait: Seconds to wait for another process.
         clock: Aware UTC time.
         sleep: Waits so many seconds.
+        walls: What keeps tenants apart in the database itself; None for nothing.
 
     Raises:
         Faults: Files that cannot be used, changes that need a default, or ``DestructiveChange``s.
     """
-    site = Site(connection, wait, sleep, may_block=True)
+    site = Site(connection, wait, sleep, may_block=True, walls=walls)
     wanted = schema_of(catalog)
     decide = GivenRenames(renames) if isinstance(renames, Mapping) else renames
     finished = _finish(site, clock)
     planned = _by_files(plan(modules, connection, strict=False))
-    applied = apply(planned, connection, wait=wait, clock=clock, sleep=sleep, allow_blocking=True)
+    applied = apply(
+        planned, connection, wait=wait, clock=clock, sleep=sleep, allow_blocking=True, walls=walls
+    )
     if _settled(plan(modules, connection, strict=False), wanted):
+        site.mend(wanted)
         return Developed(tuple(applied), finished)
     changed = site.exclusively(
         lambda: _follow(site, modules, wanted, catalog, decide, clock, allow_destructive=allow_destructive)
@@ -127,6 +133,7 @@ def _follow(
     raise_together("The development database cannot follow the declarations", faults)
     for change in changes:
         _change(site, change, clock)
+    site.wall(wanted)
     with renderer.together(connection):
         for module in planned.modules:
             tables = wanted.of_module(module)

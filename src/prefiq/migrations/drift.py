@@ -12,6 +12,7 @@ from prefiq.migrations import history
 from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.errors import SchemaDrift
 from prefiq.migrations.snapshot import Schema
+from prefiq.migrations.walls import PARTS, WALLS, Walls
 
 __all__ = ["check_made", "drift"]
 
@@ -38,7 +39,7 @@ def check_made(connection: sa.Connection, schema: Schema, tables: Collection[str
     raise_together("A migration that was broken off cannot be brought to its end", faults)
 
 
-def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
+def drift(connection: sa.Connection, schema: Schema, walls: Walls | None = WALLS) -> list[SchemaDrift]:
     """Tables that are not as they should be.
 
     What should be is made in a scratch database of the same engine and looked at in the same way, so that an
@@ -48,16 +49,24 @@ def drift(connection: sa.Connection, schema: Schema) -> list[SchemaDrift]:
         connection: The database.
         schema: What should be there, ``plan(…).present``; tables of others are not looked at, nor what modules
             that are no longer listed have added to these.
+        walls: What keeps tenants apart in the database itself; None for nothing.
     """
     renderer = renderer_for(connection.dialect.name)
     known = {row.module for row in history.read(connection)} | history.development(connection).keys()
     gone = sorted(known - {model.module for model in schema})
+    breached = {} if walls is None else {b.table: b for b in renderer.breaches(connection, schema, walls)}
+    shared = {model.table for model in schema if model.shared}
     found: list[SchemaDrift] = []
     for table, expected in renderer.expected(connection, schema).items():
         actual = renderer.fingerprint(connection, table)
         if not actual:
             found.append(SchemaDrift(table, ["it is missing"]))
-        elif differences := _differences(expected, _without(gone, actual)):
+            continue
+        differences = list(breached[table].differences) if table in breached else []
+        if table not in shared:
+            actual = {part: said for part, said in actual.items() if part not in PARTS}
+        differences += _differences(expected, _without(gone, actual))
+        if differences:
             found.append(SchemaDrift(table, differences))
     return found
 

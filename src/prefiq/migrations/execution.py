@@ -27,7 +27,9 @@ from prefiq.migrations.errors import (
 from prefiq.migrations.graph import Change
 from prefiq.migrations.journal import Journal
 from prefiq.migrations.patience import WAIT, Patience
+from prefiq.migrations.snapshot import Schema
 from prefiq.migrations.steps import Ask, Call, Release, Sql, Step, Steps
+from prefiq.migrations.walls import Walls, raise_walls
 from prefiq.sql.dialects import engine_for
 from prefiq.sql.errors import DatabaseError, SchemaMissing
 
@@ -47,19 +49,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where migrations run, and how patiently.
+    """Where migrations run, how patiently, and behind which walls.
 
     Args:
         connection: Of ``ConnectionManager.schema_connection``.
         wait: Seconds to wait for others.
         sleep: Waits so many seconds.
         may_block: Whether writers may have to wait until a large table is copied.
+        walls: What keeps tenants apart in the database itself; None for nothing.
     """
 
     connection: sa.Connection
     wait: float = WAIT
     sleep: Callable[[float], None] = time.sleep
     may_block: bool = False
+    walls: Walls | None = None
 
     @property
     def renderer(self) -> Renderer:
@@ -73,6 +77,23 @@ class Site:
     def exclusively(self, work: Callable[[], T]) -> T:
         """Do work while no other process migrates the database."""
         return self.renderer.exclusively(self.connection, work, wait=self.wait, sleep=self.sleep)
+
+    def wall(self, schema: Schema) -> None:
+        """Raise what walls are missing, inside ``exclusively``."""
+        raise_walls(self.renderer, self.connection, schema, self.walls)
+
+    def mend(self, schema: Schema) -> None:
+        """Raise the walls of tables that were made without, or whose wall somebody altered."""
+        walls = self.walls
+        if walls is None or not any(
+            b.repairs for b in self.renderer.breaches(self.connection, schema, walls)
+        ):
+            return
+        if self.connection.in_transaction():
+            self.connection.rollback()  # of what was looked at
+        run = _Run(self, "prefiq", "walls")
+        with _explained(run, "raise the walls between tenants"):
+            self.exclusively(lambda: self.wall(schema))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ from datetime import datetime
 from prefiq.migrations import history
 from prefiq.migrations.dialects import Renderer, renderer_for
 from prefiq.migrations.graph import Stage
+from prefiq.migrations.operations import CreateModel
 from prefiq.migrations.planning import Plan
 from prefiq.migrations.runner import arrives, utc_now
 from prefiq.migrations.steps import Ask, Call, Release, Sql, Step
+from prefiq.migrations.walls import WALLS, Walls
 
 __all__ = ["sql"]
 
 
-def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
+def sql(plan: Plan, engine: str, *, now: datetime | None = None, walls: Walls | None = WALLS) -> str:
     """What ``apply`` would run, as text that can be given to the database as it stands.
 
     Functions of migrations cannot be said in it, and what ``apply`` would refuse is only asked for.
@@ -24,6 +26,7 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
         plan: What is pending.
         engine: As in ``DB_ENGINE``.
         now: Aware UTC time where a migration writes the time.
+        walls: What keeps tenants apart in the database itself; None for nothing.
 
     Raises:
         EngineNotServed: There is no such engine.
@@ -36,12 +39,12 @@ def sql(plan: Plan, engine: str, *, now: datetime | None = None) -> str:
         if lines:
             lines.append("")
         first = stage is plan.pending[0]
-        lines += _statements(plan, stage, renderer, moment, with_tables=first)
+        lines += _statements(plan, stage, renderer, moment, walls, with_tables=first)
     return "\n".join([*lines, ""]) if lines else ""
 
 
 def _statements(
-    plan: Plan, stage: Stage, renderer: Renderer, now: datetime, *, with_tables: bool
+    plan: Plan, stage: Stage, renderer: Renderer, now: datetime, walls: Walls | None, *, with_tables: bool
 ) -> Iterator[str]:
     loaded = stage.loaded
     adopted = loaded.key in plan.adopted
@@ -59,10 +62,21 @@ def _statements(
             if plan.orphans and isinstance(step, Sql) and step.moves:
                 yield "-- (keeps no columns of modules that are not listed; `run migrate` does)"
         yield from _step(step, renderer)
+    if walls is not None and not adopted:
+        yield from _walls(stage, renderer, walls)
     yield f"{history.record(loaded, now, 0.0, renderer.dialect)};"
     if arrives(plan, stage):
         yield f"{history.forgetting(loaded.module, renderer.dialect)};"
     yield from (f"{text};" for text in renderer.closing)
+
+
+def _walls(stage: Stage, renderer: Renderer, walls: Walls) -> Iterator[str]:
+    for change in stage.changes:
+        if isinstance(change.operation, CreateModel) and "." not in change.operation.model:
+            made = stage.after.table(change.module, change.operation.model)
+            if made is not None and not made.shared and (texts := renderer.wall_of(made.table, walls)):
+                yield f"-- the wall between tenants in {made.table}"
+                yield from (f"{text};" for text in texts)
 
 
 def _step(step: Step, renderer: Renderer) -> Iterator[str]:

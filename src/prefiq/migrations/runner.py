@@ -25,6 +25,7 @@ from prefiq.migrations.migration import LoadedMigration
 from prefiq.migrations.patience import WAIT
 from prefiq.migrations.planning import Plan, plan
 from prefiq.migrations.steps import Sql
+from prefiq.migrations.walls import WALLS, Walls
 
 __all__ = ["WAIT", "Clock", "Done", "ModuleStatus", "apply", "arrives", "check", "status", "utc_now"]
 
@@ -83,8 +84,9 @@ def apply(
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[Done], None] = lambda _: None,
     allow_blocking: bool = False,
+    walls: Walls | None = WALLS,
 ) -> list[Done]:
-    """Apply what is pending, one migration after the other.
+    """Apply what is pending, one migration after the other, and mend the walls between tenants.
 
     Two processes may do this at once: the second waits, and applies what is left.
 
@@ -97,6 +99,7 @@ def apply(
         report: Called after each migration.
         allow_blocking: Whether writers may have to wait until a large table is copied, where the engine can
             change it in no other way.
+        walls: What keeps tenants apart in the database itself; None for nothing.
 
     Returns:
         What this process applied.
@@ -108,7 +111,7 @@ def apply(
         BlockingChange: Writers would have to wait.
         MigrationLocked: Another process did not finish in time.
     """
-    site = Site(connection, wait, sleep, allow_blocking)
+    site = Site(connection, wait, sleep, allow_blocking, walls)
     for stage in plan.pending:
         if stage.loaded.key not in plan.adopted:
             render(site, stage.changes, stage.loaded.module, stage.loaded.label, clock())
@@ -118,6 +121,8 @@ def apply(
         if applied is not None:
             done.append(applied)
             report(applied)
+    if not plan.development:  # which stands beside the files, and is mended by what brings it along
+        site.mend(plan.pending[-1].after if plan.pending else plan.schema)
     return done
 
 
@@ -135,6 +140,7 @@ def _apply(site: Site, plan: Plan, stage: Stage, clock: Clock) -> Done | None:
         if _applied_meanwhile(site.connection, loaded):
             return None
         later = [] if loaded.key in plan.adopted else _change(site, stage, clock)
+        site.wall(stage.after.of_module(loaded.module))
         return later or done()
 
     with site.alone():

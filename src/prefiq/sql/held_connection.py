@@ -75,6 +75,8 @@ class HeldConnection:
         self._frozen = isinstance(scope.tenancy, Bound) and scope.tenancy.read_only
         """Whether the tenant itself is read-only now."""
         self._read_only = self._frozen
+        self._stamp = scope.tenancy.tenant if isinstance(scope.tenancy, Bound) else ""
+        """What every connection that is taken is bound to."""
         self._isolation: Isolation | None = None
         self._lost = False
         self._gone: PrefiqError | None = None
@@ -102,8 +104,14 @@ class HeldConnection:
             raise TransactionLost(self._database) from self._failure
         if self._failure is not None:
             raise TransactionFailed(self._database) from self._failure
-        self._connection, session = self._connections.checkout(self._database)
-        self._session = self._held = session
+        session = self._take()
+        try:
+            self._bind(session)
+        except Disconnected as error:
+            if not self._was_replaced(error):
+                raise
+            session = self._take()
+            self._bind(session)
         deadline = self._scope.deadline
         left = math.inf
         if deadline is not None:
@@ -112,6 +120,22 @@ class HeldConnection:
         if session.timeout != session.usual and left > 0:  # the limit of the last unit of work
             self._limit(session, min(left, session.usual))
         return session
+
+    def _take(self) -> Session:
+        self._connection, session = self._connections.checkout(self._database)
+        self._session = self._held = session
+        return session
+
+    def _bind(self, session: Session) -> None:
+        try:
+            session.bind(self._stamp)
+        except self._driver_error as error:
+            explained = self._explained(error)
+            self._forget_connection()
+            raise explained from error
+        except BaseException:  # cancelled: nobody knows whose rows it shows
+            self._forget_connection()
+            raise
 
     def _limit(self, session: Session, seconds: float) -> None:
         try:

@@ -27,6 +27,7 @@ from prefiq.migrations.graph import Change
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
 from prefiq.migrations.steps import Later, Sql, Step
+from prefiq.migrations.walls import Breach, Walls
 from prefiq.sql.dialects.mariadb_types import CHARSET, COLLATION
 
 __all__ = ["LARGE", "MARIADB", "MariadbRenderer"]
@@ -179,6 +180,16 @@ class MariadbRenderer:
     def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
         """What MariaDB says of a table."""
         return catalog.fingerprint(connection, table)
+
+    def wall_of(self, table: str, walls: Walls) -> list[str]:
+        """None: it has no walls."""
+        del table, walls
+        return []
+
+    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
+        """None: it has no walls."""
+        del connection, schema, walls
+        return []
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
         """What it says of temporary tables, which nobody else sees."""

@@ -22,6 +22,7 @@ from psycopg import pq
 
 from prefiq.migrations import raw
 from prefiq.migrations.dialects import postgres_catalog as catalog
+from prefiq.migrations.dialects import postgres_walls
 from prefiq.migrations.dialects.postgres_changes import (
     DIALECT,
     create_index,
@@ -36,6 +37,7 @@ from prefiq.migrations.graph import Change
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
 from prefiq.migrations.steps import Later, Sql, Step
+from prefiq.migrations.walls import Breach, Walls
 
 __all__ = ["LARGE", "POSTGRES", "PostgresRenderer"]
 
@@ -54,7 +56,7 @@ class PostgresRenderer:
 
     name = "postgres"
     title = "PostgreSQL"
-    opening: tuple[str, ...] = ("BEGIN",)
+    opening: tuple[str, ...] = ("BEGIN", "SET LOCAL prefiq.tenant = ''", "SET LOCAL prefiq.migrating = on")
     closing: tuple[str, ...] = ("COMMIT",)
     table_options = ""
     dialect: sa.Dialect = DIALECT
@@ -195,6 +197,14 @@ class PostgresRenderer:
     def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
         """What the catalog says of a table."""
         return catalog.fingerprint(connection, table)
+
+    def wall_of(self, table: str, walls: Walls) -> list[str]:
+        """Row-level security, forced, and its policies."""
+        return postgres_walls.wall_of(table, across=walls.across)
+
+    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
+        """Where row-level security is off, or its policies are others."""
+        return postgres_walls.breaches(connection, schema, walls)
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
         """What it says of temporary tables, which nobody else sees and which a rollback takes away."""

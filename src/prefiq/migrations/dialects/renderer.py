@@ -19,6 +19,7 @@ from prefiq.migrations.graph import Change
 from prefiq.migrations.snapshot import FieldState, Schema
 from prefiq.migrations.steps import Later, Sql, Step
 from prefiq.migrations.tables import type_of
+from prefiq.migrations.walls import Breach, Walls
 
 T = TypeVar("T")
 
@@ -186,6 +187,20 @@ class Renderer(Protocol):
 
     def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
         """What the database says of a table: part → description; empty where there is no such table."""
+        ...
+
+    def wall_of(self, table: str, walls: Walls) -> list[str]:
+        """Statements that raise the wall of a tenants' table that was just made; none where there are no walls."""
+        ...
+
+    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
+        """Tenants' tables whose wall is not as it should be; none where the engine has no walls.
+
+        Args:
+            connection: Any; only the catalog is asked.
+            schema: The tables; those that are not there are left out.
+            walls: What is wanted.
+        """
         ...
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:

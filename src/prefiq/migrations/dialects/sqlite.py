@@ -33,6 +33,7 @@ from prefiq.migrations.operations import (
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import ModelState, Schema
 from prefiq.migrations.steps import Call, Later, Sql, Step
+from prefiq.migrations.walls import Breach, Walls
 
 __all__ = ["SQLITE", "SqliteRenderer"]
 
@@ -199,6 +200,16 @@ class SqliteRenderer:
             return fingerprint(cast("sqlite3.Cursor", cursor), table)
         finally:
             cursor.close()
+
+    def wall_of(self, table: str, walls: Walls) -> list[str]:
+        """None: it has no walls."""
+        del table, walls
+        return []
+
+    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
+        """None: it has no walls."""
+        del connection, schema, walls
+        return []
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
         """What a database in memory says of the tables of a schema."""

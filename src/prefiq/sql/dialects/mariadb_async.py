@@ -293,6 +293,9 @@ class AsyncMariadbSession:
         await_(self._connection.query(statement))
         self.timeout = seconds
 
+    def bind(self, tenant: str) -> None:
+        """See ``Session``; it has no such thing."""
+
     def release(self) -> None:
         """See ``Session``; the next unit of work sets its own limit."""
 

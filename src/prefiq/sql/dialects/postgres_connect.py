@@ -207,6 +207,8 @@ def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
         "lock_timeout": milliseconds(lock),
         "default_transaction_isolation": "read\\ committed",
     }
+    if not scoped:  # who owns the tables sees the rows of all tenants while he migrates
+        options |= {"prefiq.tenant": "", "prefiq.migrating": "on"}
     values: dict[str, Any] = {
         "host": host,
         "port": port or None,

@@ -23,6 +23,7 @@ from prefiq.sql.dialects.postgres_connect import (
 )
 from prefiq.sql.dialects.postgres_faults import is_stale_plan
 from prefiq.sql.dialects.postgres_waiting import to_its_end
+from prefiq.sql.dialects.postgres_walls import SETTING
 from prefiq.sql.plan import Plan
 
 __all__ = ["PostgresAsyncSession", "PostgresSession"]
@@ -51,7 +52,7 @@ class _PostgresSession:
         connection: In driver autocommit.
     """
 
-    __slots__ = ("_connection", "_copyable", "_cursor", "_limited", "_pgconn", "_poll", "_stale", "dead", "timeout", "usual")  # fmt: skip
+    __slots__ = ("_bound", "_connection", "_copyable", "_cursor", "_limited", "_pgconn", "_poll", "_stale", "dead", "timeout", "usual")  # fmt: skip
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -60,6 +61,8 @@ class _PostgresSession:
         self._copyable: dict[str, bool] = {}
         self._stale = False
         self._limited = False
+        self._bound: str | None = ""
+        """The tenant that the connection is stamped with; None where nobody knows."""
         self.dead = False
         self.timeout = self.usual = connection.statement_timeout
         self._poll: select.poll | None = None
@@ -207,6 +210,18 @@ class PostgresSession(_PostgresSession):
         """See ``Session``."""
         self.control(self._limiting(seconds))
 
+    def bind(self, tenant: str) -> None:
+        """See ``Session``; a connection keeps its stamp from unit of work to unit of work."""
+        if tenant == self._bound:
+            return
+        self._bound = None  # until the server has said that it did it
+        try:
+            self._cursor.execute(_BIND, (tenant,))
+        except BaseException:
+            self._look()
+            raise
+        self._bound = tenant
+
     def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         self._cursor.executemany(sql, rows)
         return int(self._cursor.rowcount)
@@ -316,6 +331,20 @@ class PostgresAsyncSession(_PostgresSession):
         """See ``Session``."""
         self.control(self._limiting(seconds))
 
+    def bind(self, tenant: str) -> None:
+        """See ``Session``; a connection keeps its stamp from unit of work to unit of work."""
+        if tenant != self._bound:
+            await_(self._bind(tenant))
+
+    async def _bind(self, tenant: str) -> None:
+        self._bound = None  # until the server has said that it did it
+        try:
+            await self._cursor.execute(_BIND, (tenant,))
+        except BaseException:
+            self._look()
+            raise
+        self._bound = tenant
+
     async def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         try:
             await self._cursor.executemany(sql, rows)
@@ -345,6 +374,7 @@ def _parts(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
     return (rows[start : start + PIPELINE] for start in range(0, len(rows), PIPELINE))
 
 
+_BIND = f"SELECT set_config('{SETTING}', %s, false)"
 _ASK_SECURITY = "SELECT row_security_active(%s::regclass)"
 
 

@@ -57,6 +57,14 @@ class Session(Protocol):
         """End statements that take longer, from now on."""
         ...
 
+    def bind(self, tenant: str) -> None:
+        """Let row-level security, where the engine has it, show this tenant's rows; asks nothing where it does.
+
+        Args:
+            tenant: The tenant's key; empty for none, which shows no rows.
+        """
+        ...
+
     def release(self) -> None:
         """The unit of work is over: let go of results, open cursors and stamps."""
         ...

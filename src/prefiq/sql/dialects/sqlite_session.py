@@ -102,6 +102,9 @@ class SqliteSession:
             self._connection.until = time.monotonic() + seconds
             self._connection.watch_time()
 
+    def bind(self, tenant: str) -> None:
+        """See ``Session``; it has no such thing."""
+
     def release(self) -> None:
         """See ``Session``."""
         if self.timeout != self.usual:
