@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,62 +45,114 @@ def tenant_tables(connection: sa.Connection) -> list[TenantTable]:
     Args:
         connection: Unscoped.
     """
-    inspector = sa.inspect(connection)
-    columns: dict[str, dict[str, Any]] = {}
-    for (_, name), found in inspector.get_multi_columns().items():
-        by_name = {column["name"]: column for column in found}
+    columns_of, references_of = _CATALOG[connection.dialect.name.replace("mysql", "mariadb")]
+    nullable: dict[str, dict[str, bool]] = {}
+    keys: dict[str, list[str]] = {}
+    texts: set[str] = set()
+    for table, column, may_be_null, kind, in_key in connection.execute(sa.text(columns_of)):
+        nullable.setdefault(table, {})[column] = bool(may_be_null)
+        if in_key and column != TENANT:
+            keys.setdefault(table, []).append(column)
         # A column of numbers is nobody's of ours, and a server may compare "acme" with it as 0.
-        if TENANT in by_name and isinstance(by_name[TENANT]["type"], sa.String):
-            columns[name] = dict(by_name)
-    keys = {
-        name: found["constrained_columns"]
-        for (_, name), found in inspector.get_multi_pk_constraint().items()
-        if found is not None
+        if column == TENANT and any(word in kind.lower() for word in ("char", "text")):
+            texts.add(table)
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for table, constraint, column, target in connection.execute(sa.text(references_of)):
+        if table in texts and target in texts and column != TENANT:
+            found.setdefault((table, str(constraint), target), set()).add(column)
+    references: dict[str, list[tuple[str, set[str]]]] = {}
+    for (table, _, target), through in found.items():
+        references.setdefault(table, []).append((target, through))
+    loose: dict[str, set[str]] = {
+        table: {column for target, through in held if target == table for column in through}
+        for table, held in references.items()
     }
-    references = {
-        name: [
-            (str(one["referred_table"]), tuple(c for c in one["constrained_columns"] if c != TENANT))
-            for one in found
-            if one["referred_table"] in columns
-        ]
-        for (_, name), found in inspector.get_multi_foreign_keys().items()
-        if name in columns
-    }
-    loose = {
-        name: {column for target, held in found if target == name for column in held}
-        for name, found in references.items()
-    }
-    ordered = _referrers_first(columns, references, loose)
-    made = []
-    for name in ordered:
-        key = [c for c in keys.get(name, ()) if c != TENANT]
-        free = sorted(c for c in loose.get(name, ()) if columns[name][c]["nullable"])
-        made.append(TenantTable(name, key[0] if len(key) == 1 else "", tuple(free)))
-    return made
+    return [
+        TenantTable(
+            name,
+            keys[name][0] if len(keys.get(name, ())) == 1 else "",
+            tuple(sorted(column for column in loose.get(name, ()) if nullable[name][column])),
+        )
+        for name in _referrers_first(sorted(texts), nullable, references, loose)
+    ]
+
+
+_CATALOG = {
+    "postgresql": (
+        """
+        SELECT c.relname, a.attname, NOT a.attnotnull, t.typname, COALESCE(a.attnum = ANY (i.indkey), false)
+        FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        """,
+        """
+        SELECT c.relname, k.oid::text, a.attname, t.relname
+        FROM pg_constraint k
+        JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_class t ON t.oid = k.confrelid AND t.relnamespace = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
+        WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace
+        """,
+    ),
+    "mariadb": (
+        """
+        SELECT c.table_name, c.column_name, c.is_nullable = 'YES', c.data_type, c.column_key = 'PRI'
+        FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+        WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'
+        """,
+        """
+        SELECT table_name, constraint_name, column_name, referenced_table_name
+        FROM information_schema.key_column_usage
+        WHERE table_schema = DATABASE() AND referenced_table_schema = DATABASE()
+        """,
+    ),
+    "sqlite": (
+        """
+        SELECT m.name, c.name, NOT c."notnull", c.type, c.pk > 0
+        FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'
+        """,
+        """
+        SELECT m.name, r.id, r."from", r."table"
+        FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) r WHERE m.type = 'table'
+        """,
+    ),
+}
+"""What an engine knows of its tables.
+
+Columns: table, column, whether it may be NULL, its type, whether it is in the primary key.
+References: table, constraint, column, the table that it leads to.
+"""
 
 
 def _referrers_first(
-    columns: Mapping[str, Mapping[str, Any]],
-    references: Mapping[str, Sequence[tuple[str, tuple[str, ...]]]],
+    tables: Sequence[str],
+    nullable: Mapping[str, Mapping[str, bool]],
+    references: Mapping[str, Sequence[tuple[str, set[str]]]],
     loose: dict[str, set[str]],
 ) -> list[str]:
     """Tables in the order in which they can be emptied; what stands in the way of any is noted as loose."""
-    waiting, ordered = sorted(columns), list[str]()
+    waiting, ordered = list(tables), list[str]()
     while waiting:
         held = {
             target
             for name in waiting
             for target, through in references.get(name, ())
-            if target != name and not set(through) <= loose.get(name, set())
+            if target != name and not through <= loose.get(name, set())
         }
         free = [name for name in waiting if name not in held]
         if not free:
-            before = {name: set(found) for name, found in loose.items()}
-            for name in waiting:
-                for target, through in references.get(name, ()):
-                    if target in waiting and all(columns[name][c]["nullable"] for c in through):
-                        loose.setdefault(name, set()).update(through)
-            if loose == before:  # required references in a circle: no row can stand in it but with itself
+            closing = [
+                (name, through)
+                for name in waiting
+                for target, through in references.get(name, ())
+                if target in waiting and target != name and all(nullable[name][c] for c in through)
+                and not through <= loose.get(name, set())
+            ]  # fmt: skip
+            for name, through in closing:
+                loose.setdefault(name, set()).update(through)
+            if not closing:  # required references in a circle: no row can stand in it but with itself
                 free = waiting
         ordered += free
         waiting = [name for name in waiting if name not in free]
