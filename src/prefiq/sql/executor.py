@@ -128,7 +128,7 @@ class Executor(Transactions):
         if self._scope.tenancy is not self._tenancy:
             raise TenantChanged
         session = self._session
-        if session is None:
+        if session is None or session.dead:
             session = self._open()
         if self._until != math.inf:
             self._mind(session)
@@ -193,7 +193,7 @@ class Executor(Transactions):
         if self._read_only:
             raise self._refusal()
         session = self._session
-        if session is None:
+        if session is None or session.dead:
             session = self._open()
         if self._until != math.inf:
             self._mind(session)
@@ -271,7 +271,9 @@ class Executor(Transactions):
                 "statement",
                 "use select, insert, update or delete",
             )
-        session = self._session or self._open()
+        session = self._session
+        if session is None or session.dead:
+            session = self._open()
         if self._until != math.inf:
             self._mind(session)
         # The compiler's bound value asks for the current scope: it must be ours, also when scopes interleave.

@@ -104,6 +104,11 @@ class HeldConnection:
             raise TransactionLost(self._database) from self._failure
         if self._failure is not None:
             raise TransactionFailed(self._database) from self._failure
+        if self._held is not None:  # dead: what ran on it was interrupted
+            if self._levels:
+                self._lose()
+                raise TransactionLost(self._database)
+            self._forget_connection()
         session = self._take()
         try:
             self._bind(session)

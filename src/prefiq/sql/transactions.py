@@ -125,16 +125,25 @@ class Transactions(HeldConnection):
                 self._mind(self._session)
             statements = self.kind.begin(read_only=read_only, isolation=isolation)
             try:
-                for sql in statements:
-                    self._control(sql)
-            except Disconnected as error:
-                if not self._was_replaced(error):
-                    raise
-                for sql in statements:
-                    self._control(sql)
+                self._begin_with(statements)
+            except BaseException:
+                # Interrupted after it began: what comes next would be part of it, and be undone with it.
+                if self._held is not None and self._held.in_transaction:
+                    self._abandon(self._held)
+                raise
             self._isolation = isolation
         self._levels.append(Level(read_only=read_only))
         self._read_only = read_only
+
+    def _begin_with(self, statements: tuple[str, ...]) -> None:
+        try:
+            for sql in statements:
+                self._control(sql)
+        except Disconnected as error:
+            if not self._was_replaced(error):
+                raise
+            for sql in statements:
+                self._control(sql)
 
     def _commit(self) -> None:
         if not self._levels:  # closed inside the body: nothing was kept
@@ -195,7 +204,9 @@ class Transactions(HeldConnection):
         return level
 
     def _control(self, sql: str) -> None:
-        session = self._session or self._open()  # or the transaction has failed, which is said there
+        session = self._session
+        if session is None or session.dead:
+            session = self._open()  # or the transaction has failed, which is said there
         try:
             if self._watch is None:
                 session.control(sql)
