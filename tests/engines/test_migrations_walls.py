@@ -99,7 +99,7 @@ def test_its_plan_uses_the_key(plain: Workshop, serving: str) -> None:
 
 
 def test_a_database_from_before_gets_its_walls(plain: Workshop) -> None:
-    """At the end of ``apply``, though nothing is pending; rows stay."""
+    """When migrations are applied, though nothing is pending; rows stay."""
     plain.declare("shop", *every_kind(), model("Other", NAME))
     plain.make("shop")
     with plain.connect() as connection:
@@ -291,4 +291,39 @@ def test_the_role_that_reads_across_has_a_policy_of_its_own(plain: Workshop, ser
     ]
     assert asked(plain, "UPDATE shop_thing SET name = ''", user=serving, tenant="") == [0]
     assert asked(plain, "UPDATE shop_thing SET name = ''", user=serving, tenant="acme") == [1]
+    assert plain.drifted() == []
+
+
+def test_another_owner_sees_all_rows_before_anything_is_migrated(plain: Workshop, serving: str) -> None:
+    """``doctor database --apply`` may hand tables over; a fill that found no rows would be no error."""
+    shop(plain, NAME)
+    two_tenants(plain)
+    root = replace(plain.at, user="postgres").connect()
+    root.execute(f"ALTER TABLE shop_thing OWNER TO {serving}")
+    root.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {serving}")
+    root.execute(f"GRANT TEMPORARY ON DATABASE {plain.at.name} TO {serving}")
+    root.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {serving}")
+    root.close()
+    plain.at = replace(plain.at, user=serving)
+    plain.declare("shop", model("Thing", NAME | {"note": (str, field(default="n", max_length=9))}))
+    plain.make("shop")
+    plain.declare(
+        "shop",
+        model(
+            "Thing",
+            {
+                "name": (str | None, field(max_length=20, default=None)),
+                "note": (str, field(default="n", max_length=9)),
+            },
+        ),
+    )
+    plain.make("shop")
+    plain.migrate()
+    plain.rows("SET prefiq.migrating = on; SET prefiq.tenant = ''; UPDATE shop_thing SET name = NULL")
+    with replace(plain.at, user="postgres").connect() as inside:
+        inside.execute("ALTER POLICY prefiq_migrating ON shop_thing TO postgres")
+    plain.declare("shop", model("Thing", NAME | {"note": (str, field(default="n", max_length=9))}))
+    plain.make("shop", fills={"Thing.name": "filled"})
+    plain.migrate()
+    assert plain.get("shop_thing", "name") == ["filled", "filled"]
     assert plain.drifted() == []

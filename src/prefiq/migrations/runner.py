@@ -115,14 +115,13 @@ def apply(
     for stage in plan.pending:
         if stage.loaded.key not in plan.adopted:
             render(site, stage.changes, stage.loaded.module, stage.loaded.label, clock())
+    site.mend(plan.present)  # first: a policy of a former owner would hide rows from steps
     done: list[Done] = []
     for stage in plan.pending:
         applied = _apply(site, plan, stage, clock)
         if applied is not None:
             done.append(applied)
             report(applied)
-    if not plan.development:  # which stands beside the files, and is mended by what brings it along
-        site.mend(plan.pending[-1].after if plan.pending else plan.schema)
     return done
 
 

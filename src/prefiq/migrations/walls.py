@@ -1,8 +1,8 @@
 """``Walls``: that the database itself keeps tenants apart, where it can, whatever statement reaches it.
 
 Every engine's renderer knows what walls it has (PostgreSQL: row-level security).  A migration raises them
-in the transaction that makes the table; what was made before, or altered by hand, is raised at the end of
-``run migrate``.  Nothing is taken down: a policy that somebody else made is told by ``doctor``, and stays.
+in the transaction that makes the table; what was made before, or altered by hand, is raised when
+``run migrate`` begins.  Nothing is taken down: a policy that somebody else made is told by ``doctor``, and stays.
 """
 
 from __future__ import annotations

@@ -400,7 +400,7 @@ def _arrays_text(plan: Plan) -> str:
     )
     arrays = (f"%b::{postgres_types.COPIED_AS[kind]}[]" for kind in into.kinds)
     return (
-        f"INSERT INTO {into.table} ({', '.join(into.columns)}) SELECT {', '.join(values)} "
+        f"INSERT INTO {into.table} ({', '.join(into.columns)}) SELECT {', '.join(values)} "  # noqa: S608  the plan's own names
         f"FROM unnest({', '.join(arrays)}) AS u ({', '.join(names)})"
     )
 
