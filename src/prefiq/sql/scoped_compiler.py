@@ -8,6 +8,7 @@ was not rewritten (``visit_table``).  What this module does not know is refused.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -70,6 +71,12 @@ class _Scoping(NoText):
             )
         if statement is not None:
             refuse_foreign_renderers(statement)
+        if kwargs.get("schema_translate_map"):
+            raise StatementRefused(
+                "The statement names tables of another schema",
+                "schema_translate_map",
+                "leave it out: a tenant's placement says where its tables are",
+            )
         self.tenant_bind: Any = None  # of a condition that is never true, it is in no text
         self._admitted: Counter[Any] = Counter()
         self._on: dict[Any, list[Any]] = {}
@@ -285,6 +292,7 @@ class _Scoping(NoText):
         _refuse_other_tables(update_stmt)
         confined = self._confined_dml(update_stmt)
         if self._scope_of(update_stmt.table) == "tenant":
+            names += [c.name for c in update_stmt.table.c if getattr(c, "onupdate", None) is not None]
             _refuse_tenant(names, update_stmt.table)
         return super().visit_update(confined, *args, **kwargs)  # type: ignore[misc]
 
@@ -313,7 +321,8 @@ class _Scoping(NoText):
 
     def visit_bindparam(self, bindparam: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a caller's bound value with the tenant's name."""
-        if bindparam.key == TENANT_BIND and bindparam is not self.tenant_bind:
+        # Drivers do not take every name: SQLAlchemy writes "_" for some signs, and so makes two names one.
+        if bindparam is not self.tenant_bind and re.sub(r"\W", "_", str(bindparam.key)) == TENANT_BIND:
             raise StatementRefused(
                 "A bound value has the name of the tenant's", TENANT_BIND, "choose another name"
             )
@@ -368,15 +377,26 @@ def _name_of(key: Any) -> str:
 
 def _given_names(statement: Any) -> list[str]:
     """Every column that the statement's own values name."""
-    names = [_name_of(key) for key in statement._values or ()]
+    names = [name for key in statement._values or () for name in _names_of(key)]
     names.extend(_name_of(name) for name in getattr(statement, "_select_names", None) or ())
     for rows in getattr(statement, "_multi_values", ()) or ():
         for row in rows:
-            names.extend(_name_of(key) for key in row if isinstance(row, dict))
+            names.extend(name for key in row if isinstance(row, dict) for name in _names_of(key))
     for conflict in _conflicts(statement):
-        names.extend(_name_of(key) for key in getattr(conflict, "update_values_to_set", None) or ())
-        names.extend(_name_of(key) for key in getattr(conflict, "update", None) or ())
+        for given in (getattr(conflict, "update_values_to_set", None), getattr(conflict, "update", None)):
+            names.extend(name for key in given or () for name in _names_of(key))
     return names
+
+
+def _names_of(key: Any) -> Iterator[str]:
+    """Every column that one key of SET names: SQL can set several by one, ``(a, b) = (SELECT …)``."""
+    if isinstance(key, tuple):  # with its value, in a list
+        key = key[0]
+    yield _name_of(key)
+    if isinstance(key, elements.ClauseElement):
+        for part in sa.sql.visitors.iterate(key):
+            if isinstance(part, elements.ColumnClause):
+                yield part.name
 
 
 def _conflicts(statement: Any) -> Iterator[Any]:

@@ -76,6 +76,12 @@ class NoText:
         check_type(type_)
         return super().render_bind_cast(type_, dbapi_type, sqltext)  # type: ignore[misc]
 
+    def render_literal_value(self, value: Any, type_: Any, **kwargs: Any) -> Any:
+        """The same where a value is written into the text: its type says how, and may write what it likes."""
+        if not isinstance(type_, FieldType) and not type(type_).__module__.startswith("sqlalchemy."):
+            raise _refuse_text(f"a literal of {type(type_).__name__}")
+        return super().render_literal_value(value, type_, **kwargs)  # type: ignore[misc]
+
     def visit_empty_set_expr(self, element_types: Any, **kwargs: Any) -> Any:
         """The same for an empty IN."""
         for type_ in element_types or ():
