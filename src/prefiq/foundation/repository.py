@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 from prefiq.contracts import Compare, Criteria, Page, PagedResult
 from prefiq.foundation.for_model import ForModel
@@ -40,6 +42,17 @@ class Repository(ForModel[E]):
             raise CriteriaError(self.spec.qualified, field, "The field is not unique")
         found = self.list(Page(limit=1, sort=("id",)), Compare(field, "eq", value)).items
         return found[0] if found else None
+
+    @property
+    def _no_id(self) -> CriteriaError:
+        return CriteriaError(self.spec.qualified, "id", "An id is a UUID")
+
+    def _different(self, ids: Iterable[UUID]) -> builtins.list[UUID]:
+        """Each id once, in their order; drivers take other things for ids, and each its own."""
+        found = list(dict.fromkeys(ids))
+        if not all(isinstance(id, UUID) for id in found):
+            raise self._no_id
+        return found
 
     def stream(self, where: Criteria | None = None, batch: int = 1000) -> Iterator[Sequence[E]]:
         """All entities that match, in batches by id; each batch is read when it is asked for.

@@ -33,7 +33,7 @@ from prefiq.foundation.repository import Repository
 from prefiq.foundation.repository_state import StatusCheck, mark_stored, restore_on_rollback
 from prefiq.lowcode import Catalog, ModelSpec
 from prefiq.sql.criteria_values import check_after, sort_keys
-from prefiq.sql.errors import CriteriaError, ReadOnlyTransaction, SharedTableProtected
+from prefiq.sql.errors import ReadOnlyTransaction, SharedTableProtected
 
 __all__ = ["MemoryStore", "MemoryTransactions", "RepositoryMemory"]
 
@@ -95,7 +95,7 @@ class RepositoryMemory(Repository[E]):
             NotFound: No such row in this tenant.
         """
         if not isinstance(id, UUID):
-            raise CriteriaError(self.spec.qualified, "id", "An id is a UUID")
+            raise self._no_id
         with self._store.lock:
             row = self._rows().get(id)
             if row is None or row.deleted:
@@ -106,7 +106,7 @@ class RepositoryMemory(Repository[E]):
         """The entities with these ids; missing ones are left out."""
         found: dict[UUID, E] = {}
         with self._store.lock:
-            for id in ids:
+            for id in self._different(ids):
                 row = self._rows().get(id)
                 if row is not None and not row.deleted:
                     found[id] = cast("E", self._store.copy(self.spec, row))

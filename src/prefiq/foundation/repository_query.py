@@ -128,11 +128,9 @@ class RepositoryQuery(Repository[E]):
         """
         plan = self._parts.plans.get()
         tenant = self._tenant if self._tenant is not None else self._unbound()
-        try:
-            values = plan.bind(tenant, id)
-        except _UNFIT:
-            raise CriteriaError(self.spec.qualified, "id", "An id is a UUID") from None
-        rows = self._executor.fetch(plan, values)
+        if not isinstance(id, UUID):
+            raise self._no_id
+        rows = self._executor.fetch(plan, plan.bind(tenant, id))
         if not rows:
             raise NotFound(self.spec.qualified, id)
         return cast("E", self._entities(rows)[0])
@@ -141,7 +139,7 @@ class RepositoryQuery(Repository[E]):
         """The entities with these ids; missing ones are left out."""
         tenant = self._tenant if self._tenant is not None else self._unbound()
         entities: builtins.list[Any] = []
-        for chunk in chunks(list(dict.fromkeys(ids))):
+        for chunk in chunks(self._different(ids)):
             plan = self._parts.plans.get_many(len(chunk))
             rows = self._executor.fetch(plan, plan.bind(tenant, chunk))
             entities.extend(self._entities(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,14 +84,14 @@ class Executor(Transactions):
             return int(result.rowcount)
 
     def query(self, statement: Statement, params: Parameters = None) -> list[sa.Row[Any]]:
-        """All rows of a statement."""
+        """All rows of a statement; none of one that writes and returns nothing."""
         with self._running(statement, params) as result:
-            return list(result.all())
+            return list(result.all()) if result.returns_rows else []
 
     def scalar(self, statement: Statement, params: Parameters = None) -> Any:
         """The first column of the first row, or None."""
         with self._running(statement, params) as result:
-            return result.scalar()
+            return result.scalar() if result.returns_rows else None
 
     def bulk(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run a statement for each row of values, all or none; how many rows it changed."""
@@ -175,15 +175,19 @@ class Executor(Transactions):
         """Give the connection back; a transaction that is still open is rolled back."""
         if self._closed:
             return
-        while self._levels:
-            self._rollback()
-        self._closed = True
         try:
-            for result in self._streams:
-                result.close()
+            if self._levels:
+                with ExitStack() as each:  # all of them, also where one raises what it called
+                    for _ in self._levels:
+                        each.callback(self._rollback)
         finally:
-            self._streams.clear()
-            self._forget_connection()
+            self._closed = True
+            try:
+                for result in self._streams:
+                    result.close()
+            finally:
+                self._streams.clear()
+                self._forget_connection()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,16 @@ class ReadingContract:
         assert found == {first.id: first, second.id: second}
         assert repo.get_many([]) == {}
 
+    def test_id_of_another_kind_is_refused(self, repo: IDomain[Any], make: Make) -> None:
+        """An id's text is not the id, whatever a driver would make of it."""
+        entity = repo.save(make(0))
+        for other in ("x", str(entity.id), None):
+            with pytest.raises(CriteriaError):
+                repo.get_by_id(other)  # type: ignore[arg-type]
+            with pytest.raises(CriteriaError):
+                repo.get_many([entity.id, other])  # type: ignore[list-item]
+        assert repo.get_by_id(entity.id) == entity
+
     def test_unique_fields_find_one(self, repo: IDomain[Any], make: Make, spec: ModelSpec) -> None:
         """Each unique field leads to its entity, and to None for a value that nobody has."""
         entities = [repo.save(make(number)) for number in range(2)]

@@ -379,6 +379,36 @@ def test_closing_inside_a_transaction_undoes_it(
     assert new(stored) == ["new-2"]
 
 
+def test_closing_gives_the_connection_back_whatever_is_raised(
+    acme: Executor, connections: ConnectionManager, orders: sa.Table
+) -> None:
+    """A callback that fails keeps neither the transactions around it open, nor the connection."""
+
+    def fail() -> None:
+        raise Undo
+
+    outer, inner = acme.tx(), acme.tx()
+    outer.__enter__()
+    inner.__enter__()
+    acme.exec(sa.insert(orders), order(1))
+    acme.on_rollback(fail)
+    with pytest.raises(Undo):
+        acme.close()
+    assert connections.in_use() == {}
+    with pytest.raises(ScopeClosed):
+        acme.query(sa.select(orders))
+
+
+def test_statement_without_rows_gives_none(
+    acme: Executor, orders: sa.Table, stored: Callable[..., list[Any]]
+) -> None:
+    """It was run, and that it returns nothing is no error behind it."""
+    change = sa.update(orders).values(total=7)
+    assert acme.query(change) == []
+    assert acme.scalar(change.values(total=8)) is None
+    assert {total for (total,) in stored("SELECT total FROM shop_order WHERE tenant_id = 'acme'")} == {8}
+
+
 def test_stream_ends_with_its_scope(acme: Executor, orders: sa.Table) -> None:
     """A response that outlives its request gets no more rows."""
     batches = acme.stream(sa.select(orders.c.number), batch=1)
