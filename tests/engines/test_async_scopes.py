@@ -13,6 +13,7 @@ from tests.faults.kit import Order, Shop, creating, new_order, open_shop, open_t
 from tests.servers import Database
 
 from prefiq import Bound, IDomain, NoBridge, Scope, call, can
+from prefiq.bridge import pause
 from prefiq.sql import Executor
 
 
@@ -47,6 +48,22 @@ def close(scopes: list[Scope]) -> None:
 def forget(scopes: list[Scope]) -> None:
     scopes.pop()
     gc.collect()
+
+
+def test_no_scope_is_passed_by(shop: Shop) -> None:
+    """Where more of them want a connection than there are, who comes again waits behind who came before."""
+    turns: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(4):
+            shop.use(lambda scope: (reading(scope), pause(0)))
+            turns.append(number)
+
+    async def main() -> None:
+        await asyncio.gather(*(call(work, number) for number in range(6)))
+
+    shop.loop.run(main())
+    assert turns == list(range(6)) * 4
 
 
 @pytest.mark.filterwarnings("ignore:The garbage collector is trying to clean up")

@@ -16,7 +16,8 @@ __all__ = ["FairPool"]
 class FairPool(Pool):
     """So many connections at most; who finds none waits in line, in the bridge without stopping the loop.
 
-    SQLAlchemy's own pools belong to threads or to one loop, and let who comes late go before who waits.
+    SQLAlchemy's own pools belong to threads or to one loop, and let who comes late go before who waits, which
+    with more callers than connections ends with callers that had none in time while others had many.
 
     Args:
         creator: Opens a connection.
@@ -37,7 +38,8 @@ class FairPool(Pool):
         if not self._turns.acquire(self._timeout):
             raise sa.exc.TimeoutError(f"no connection of {self._size} was free in {self._timeout} s")
         try:
-            return self._idle.pop()  # the one used last: its caches are warm
+            # The one used last has prepared the most, and those that nobody needs stay idle, and may end.
+            return self._idle.pop()
         except IndexError:
             pass
         try:
@@ -56,6 +58,10 @@ class FairPool(Pool):
     def checkedout(self) -> int:
         """How many connections are in use."""
         return self._size - self._turns.free
+
+    def checkedin(self) -> int:
+        """How many connections are open and not in use."""
+        return len(self._idle)
 
     def recreate(self) -> FairPool:
         """A new pool like this one."""

@@ -119,6 +119,25 @@ def test_cancelled_waiter_leaves_no_hole(opened: Opened) -> None:
     assert len(opened.connections) == 1
 
 
+def test_nobody_is_passed_by(opened: Opened) -> None:
+    """Callers that come again and again have their turns one after the other, however many there are."""
+    engine, pool = engine_of(opened, 2)
+    pool._timeout = 30
+    turns: list[int] = []
+
+    def use(number: int) -> None:
+        for _ in range(5):
+            with engine.connect():
+                pause(0)
+            turns.append(number)
+
+    async def main() -> None:
+        await asyncio.gather(*(call(use, number) for number in range(6)))
+
+    asyncio.run(main())
+    assert turns == list(range(6)) * 5
+
+
 def test_disposed_pool_closes_what_comes_back(opened: Opened) -> None:
     """What was in use then is closed when it is given back, and the engine opens others."""
     engine, pool = engine_of(opened)

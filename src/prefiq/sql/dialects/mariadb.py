@@ -10,7 +10,7 @@ from typing import Any
 
 import pymysql
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from prefiq.contracts.transactions import Isolation
 from prefiq.sql.dialects import mariadb_faults
@@ -20,6 +20,7 @@ from prefiq.sql.dialects.mariadb_session import MariadbConnection, MariadbSessio
 from prefiq.sql.dialects.mariadb_types import COLLATION, codec_of, storage_of
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import DriverMissing
+from prefiq.sql.fair_pool import FairPool
 from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["MARIADB", "MariadbEngine", "asynchronous"]
@@ -69,7 +70,7 @@ class MariadbEngine:
             return connect(database, scoped=scoped)
 
         if scoped:
-            return self._pooled("mariadb+pymysql://", QueuePool, open_, database)
+            return self._pooled("mariadb+pymysql://", open_, database)
         engine = sa.create_engine(
             "mariadb+pymysql://",
             paramstyle="format",
@@ -82,19 +83,15 @@ class MariadbEngine:
         return engine
 
     @staticmethod
-    def _pooled(
-        url: str, pool: type[sa.Pool], creator: Callable[[], Any], database: DatabaseLike
-    ) -> sa.Engine:
+    def _pooled(url: str, creator: Callable[[], Any], database: DatabaseLike) -> sa.Engine:
         return sa.create_engine(
             url,
             paramstyle="format",
             creator=creator,
-            poolclass=pool,
+            poolclass=FairPool,
             pool_size=database.pool_size,
-            max_overflow=0,
             pool_timeout=database.pool_timeout,
             pool_reset_on_return=None,
-            pool_use_lifo=True,  # those that nobody needs stay idle, and may end
             hide_parameters=True,  # errors, and so logs, name no values
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,

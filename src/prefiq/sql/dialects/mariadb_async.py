@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from asyncmy import converters, errors
 from asyncmy.connection import Connection
 from asyncmy.cursors import SSCursor
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from prefiq.bridge import await_
 from prefiq.sql.dialects.engine import DatabaseLike, Mode
@@ -323,7 +322,7 @@ class AsyncMariadbEngine(MariadbEngine):
         def open_() -> Any:
             return dialect.loaded_dbapi.connect(async_creator_fn=lambda: connect(database))
 
-        engine = self._pooled("mariadb+asyncmy://", AsyncAdaptedQueuePool, open_, database)
+        engine = self._pooled("mariadb+asyncmy://", open_, database)
         dialect = engine.dialect
         # SQLAlchemy would wait for the server's goodbye, and cannot outside of the bridge.
         close: Callable[[Any], None] = lambda adapted: adapted._connection.leave()  # noqa: E731

@@ -18,12 +18,13 @@ from psycopg import pq
 from psycopg.abc import PQGen
 from psycopg.adapt import AdaptersMap
 from sqlalchemy.dialects.postgresql.psycopg import AsyncAdapt_psycopg_connection
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from prefiq.bridge import await_
 from prefiq.sql.dialects import postgres_types
 from prefiq.sql.dialects.engine import DatabaseLike, Mode
 from prefiq.sql.dialects.postgres_waiting import finished
+from prefiq.sql.fair_pool import FairPool
 
 __all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "parameters"]
 
@@ -153,12 +154,10 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
     engine = sa.create_engine(
         "postgresql+psycopg://" if mode == "sync" else "postgresql+psycopg_async://",
         creator=connect,
-        poolclass=QueuePool if mode == "sync" else AsyncAdaptedQueuePool,
+        poolclass=FairPool,
         pool_size=database.pool_size,
-        max_overflow=0,
         pool_timeout=database.pool_timeout,
         pool_reset_on_return=None,
-        pool_use_lifo=True,  # the one that has prepared the most
         hide_parameters=True,  # errors, and so logs, name no values
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
