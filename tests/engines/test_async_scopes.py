@@ -54,9 +54,13 @@ def test_no_scope_is_passed_by(shop: Shop) -> None:
     """Where more of them want a connection than there are, who comes again waits behind who came before."""
     turns: list[int] = []
 
+    def slowly(scope: Scope) -> None:
+        reading(scope)
+        pause(0)
+
     def work(number: int) -> None:
         for _ in range(4):
-            shop.use(lambda scope: (reading(scope), pause(0)))
+            shop.use(slowly)
             turns.append(number)
 
     async def main() -> None:
