@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,11 +20,15 @@ from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.lowcode import Catalog
 from prefiq.sql import ConnectionManager, DatabaseConfig, Executor, Tables
 
-__all__ = ["DATABASES", "PLACES", "Place", "Places", "Store", "Tenant"]
+__all__ = ["APART", "DATABASES", "PLACES", "Place", "Places", "Store", "Tenant"]
 
 DATABASES = tuple(f"{engine}-{mode}" for engine in servers.ENGINES for mode in servers.MODES)
 """``<engine>-<mode>``."""
 PLACES = ("memory", *DATABASES)
+APART = tuple(f"{engine}-database-{mode}" for engine in servers.ENGINES for mode in servers.MODES)
+"""Where every tenant has a database of its own: ``<engine>-database-<mode>``."""
+
+_numbers = count(1)
 
 Store = Callable[[type], Any]
 """Model → its repository and the transactions of the same scope."""
@@ -40,7 +46,7 @@ class Tenant:
 
     @property
     def read_only(self) -> bool:
-        tenancy = self._scope.tenancy
+        tenancy = self.scope.tenancy
         return isinstance(tenancy, Bound) and tenancy.read_only
 
     @property
@@ -127,6 +133,51 @@ class Place:
         cursor.execute("COMMIT")
 
 
+class ApartPlace(Place):
+    """A place where every tenant has a database of its own, made when its first scope is opened.
+
+    Args:
+        tables: Of the catalog.
+        connections: To the database of what is shared.
+        raw: A connection of the plain driver to that one.
+        make: Makes a tenant's database; gives its name in a placement, and a connection of the plain driver.
+    """
+
+    def __init__(
+        self, tables: Tables, connections: ConnectionManager, raw: Any, make: Callable[[], tuple[str, Any]]
+    ) -> None:
+        super().__init__(tables, connections, raw)
+        self._own = connections
+        self._make = make
+        self._placements: dict[str, Placement] = {}
+        self._raws: list[Any] = []
+
+    def _store(self, scope: Scope) -> Store:
+        tenancy = scope.tenancy
+        if isinstance(tenancy, Bound):
+            placement = self._placements.get(tenancy.tenant) or self._place(tenancy.tenant)
+            scope.tenancy = Bound(tenancy.tenant, placement)
+        return super()._store(scope)
+
+    def _place(self, tenant: str) -> Placement:
+        hint, raw = self._make()
+        placement = self._placements[tenant] = Placement("database", hint)
+        with self._own.schema_connection("default", placement) as connection:
+            self.tables.create_all(connection)
+        self._raws.append(raw())
+        return placement
+
+    def empty(self) -> None:
+        """The same, of every tenant."""
+        super().empty()
+        for raw in self._raws:
+            cursor = raw.cursor()
+            cursor.execute("BEGIN")
+            for statement in self._emptying:
+                cursor.execute(statement)
+            cursor.execute("COMMIT")
+
+
 class Places:
     """The places of one catalog, each made when it is first asked for and kept for the whole run.
 
@@ -144,7 +195,7 @@ class Places:
         """An empty place, for one test.
 
         Args:
-            name: One of ``PLACES``, or ``sqlite-memory`` or ``sqlite-single``.
+            name: One of ``PLACES`` or ``APART``, or ``sqlite-memory`` or ``sqlite-single``.
         """
         place = self._made.get(name)
         if place is None:
@@ -162,7 +213,7 @@ class Places:
     def _make(self, name: str) -> Place:
         if name == "memory":
             return Place(Tables(self.catalog))
-        engine, mode = name.split("-")
+        engine, *apart, mode = name.split("-")
         tables = Tables(self.catalog)
         if mode == "memory":
             connections = ConnectionManager([DatabaseConfig()], tables)
@@ -180,4 +231,21 @@ class Places:
         self._stack.callback(connections.close)
         raw = database.connect()
         self._stack.callback(raw.close)
+        if apart:
+            return ApartPlace(tables, connections, raw, lambda: self._tenants_database(database))
         return Place(tables, connections, raw, is_single=is_single)
+
+    def _tenants_database(self, beside: servers.Database) -> tuple[str, Any]:
+        if beside.path is not None:
+            hint = f"tenant_{next(_numbers)}"
+            database = replace(beside, path=beside.path.parent / f"{hint}.db")
+        else:
+            database = self._stack.enter_context(servers.database(beside.engine))
+            hint = database.name
+
+        def connect() -> Any:
+            raw = database.connect()
+            self._stack.callback(raw.close)
+            return raw
+
+        return hint, connect

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.stores import PLACES, Place, Places, Store
+from tests.stores import APART, PLACES, Place, Places, Store
 
 from prefiq.contracts import Bound, System, Tenancy
 from prefiq.foundation.entity import Child, Entity
@@ -176,7 +176,18 @@ def places(catalog: Catalog) -> Iterator[Places]:
     made.close()
 
 
-@pytest.fixture(params=[*PLACES, "sqlite-single", "sqlite-memory"])
+SHORT = {"sqlite-database-sync", "mariadb-database-async"}
+"""Of the places where tenants have databases of their own: one in each mode."""
+
+
+@pytest.fixture(
+    params=[
+        *PLACES,
+        "sqlite-single",
+        "sqlite-memory",
+        *(pytest.param(name, marks=() if name in SHORT else pytest.mark.full) for name in APART),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> str:
     """Each place in turn; SQLite's also for an installation with one tenant, and in memory."""
     name: str = request.param

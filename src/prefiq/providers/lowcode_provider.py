@@ -60,7 +60,13 @@ def roles(settings: Settings) -> Roles:
 def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManager]:
     """The engines, one per named database; disposed of at the end."""
     migrating = settings.database_roles.get("migrate")
-    manager = ConnectionManager(settings.databases.values(), tables, migrating)
+    manager = ConnectionManager(
+        settings.databases.values(),
+        tables,
+        migrating,
+        max_connections=settings.db_max_connections,
+        tenant_key=settings.tenant_db_key,
+    )
     manager.watch = watch_for(settings.databases.values(), settings.slow_query)
     try:
         yield manager

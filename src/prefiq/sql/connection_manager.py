@@ -18,19 +18,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from prefiq.bridge import NoBridge, in_bridge
+from prefiq.contracts import Placement
 from prefiq.errors import PrefiqError
 from prefiq.settings.secret import Secret
 from prefiq.sql import scoped_compiler
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, engine_for
 from prefiq.sql.dialects.session import Session
-from prefiq.sql.errors import ConnectionsExhausted, UnknownDatabase
+from prefiq.sql.errors import ConnectionsExhausted, PlaceUnusable, UnknownDatabase
 from prefiq.sql.faults import from_driver, located
 from prefiq.sql.observing import Watch
 from prefiq.sql.tables import Tables
+from prefiq.sql.tenant_places import tenant_database
+from prefiq.sql.tenant_pools import TenantPools
 
 __all__ = ["ConnectionManager", "DatabaseConfig"]
 
 SESSION = "prefiq.session"
+MOST_CONNECTIONS = 40
+"""As ``DB_MAX_CONNECTIONS``: to tenants' databases, of one process."""
 _numbers = itertools.count()
 
 
@@ -90,6 +95,8 @@ class ConnectionManager:
         databases: Each with a name of its own.
         tables: Which tables belong to tenants.
         migrating: The default database as the user reaches it who migrates; None where that is the serving one.
+        max_connections: To databases of tenants, of one process (in async mode: of one event loop) at most.
+        tenant_key: What the passwords of tenants' own accounts are derived from; None where they have none.
 
     Raises:
         prefiq.sql.errors.EngineNotServed: There is no such engine.
@@ -97,9 +104,18 @@ class ConnectionManager:
     """
 
     def __init__(
-        self, databases: Iterable[DatabaseLike], tables: Tables, migrating: DatabaseLike | None = None
+        self,
+        databases: Iterable[DatabaseLike],
+        tables: Tables,
+        migrating: DatabaseLike | None = None,
+        *,
+        max_connections: int = MOST_CONNECTIONS,
+        tenant_key: Secret | None = None,
     ) -> None:
         self.tables = tables
+        self.max_connections = max_connections
+        """To databases of tenants, of one process."""
+        self._tenant_key = tenant_key
         self._migrating = migrating
         self._lock = threading.Lock()
         self._databases: dict[str, DatabaseLike] = {database.name: database for database in databases}
@@ -114,6 +130,9 @@ class ConnectionManager:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, sa.Engine]]
         self._loops = weakref.WeakKeyDictionary()
         self._dialects: dict[str, sa.Dialect] = {}
+        self._tenants: dict[str, TenantPools] = {}
+        self._tenant_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, TenantPools]]
+        self._tenant_loops = weakref.WeakKeyDictionary()
         self.watch: Watch | None = None
         """Runs the statements of executors that are made from now on, and tells observers."""
         self._anchors: dict[str, Any] = {}
@@ -176,18 +195,81 @@ class ConnectionManager:
         scoped_compiler.install(engine, kind.statement_compiler, self.tables)
         return engine
 
-    def checkout(self, name: str = "default") -> tuple[sa.Connection, Session]:
+    def checkout(
+        self, name: str = "default", placement: Placement | None = None
+    ) -> tuple[sa.Connection, Session]:
         """A scoped connection from the pool, and its session; only ``Executor`` asks for them.
 
         A connection whose server hung up while nobody used it is thrown away for another one.
 
+        Args:
+            name: Of the database.
+            placement: Of a tenant; where it has a database of its own, that one is meant.
+
         Raises:
+            PlaceUnusable: The placement names no database that can be reached.
             prefiq.sql.errors.DatabaseError: None can be opened, or none is free in time.
             prefiq.bridge.NoBridge: In async mode, where nothing can wait.
         """
         engine = self.engine(name)
         if self._kinds[name].mode == "async" and not in_bridge():
             raise NoBridge(f"ConnectionManager.checkout({name!r})")
+        if placement is not None and placement.mode == "database":
+            return self._checkout_of_tenant(engine, name, placement)
+        if self._tenants or self._tenant_loops:
+            tenants = self._pools(name).get(name)
+            if tenants is not None:
+                tenants.sweep()
+        return self._checkout(engine, name)
+
+    def _pools(self, name: str) -> dict[str, TenantPools]:
+        """Those of tenants, in async mode of the running loop."""
+        if self._kinds[name].mode == "sync":
+            return self._tenants
+        return self._tenant_loops.setdefault(asyncio.get_running_loop(), {})
+
+    def _checkout_of_tenant(
+        self, model: sa.Engine, name: str, placement: Placement
+    ) -> tuple[sa.Connection, Session]:
+        held = self._pools(name)
+        pools = held.get(name)
+        if pools is None:
+            with self._lock:
+                pools = held.get(name)
+                if pools is None:
+                    timeout = self._databases[name].pool_timeout
+                    pools = held[name] = TenantPools(model, self.max_connections, timeout)
+        kind, key = self._kinds[name], self._keys[name]
+
+        def opener() -> Any:
+            return kind.opener(self.of_tenant(placement, name), key, model.dialect)
+
+        where = (placement.database, placement.hint, placement.epoch)
+        with pools.engine(where, opener) as engine:
+            return self._checkout(engine, name)
+
+    def of_tenant(self, placement: Placement, name: str = "default") -> DatabaseLike:
+        """The database of a tenant that has its own, as scopes reach it.
+
+        Args:
+            placement: The tenant's.
+            name: Of the database in whose place it stands: one dialect serves both.
+
+        Raises:
+            PlaceUnusable: There can be none.
+        """
+        database = self._at(placement, name)
+        return tenant_database(database, placement, self._tenant_key)
+
+    def _at(self, placement: Placement, name: str = "default") -> DatabaseLike:
+        if placement.database not in self._databases:
+            raise PlaceUnusable(f"no setting names the database {placement.database!r}")
+        database = self._databases[placement.database]
+        if database.engine != self._databases[name].engine:
+            raise PlaceUnusable("it is on a server of another kind than the application's own database")
+        return database
+
+    def _checkout(self, engine: sa.Engine, name: str) -> tuple[sa.Connection, Session]:
         with self._errors(name, self._kinds[name]):
             while True:
                 connection = engine.connect()
@@ -205,7 +287,11 @@ class ConnectionManager:
         """How many connections units of work hold now, by database; those that hold none are left out."""
         with self._lock:
             engines = [self._engines, *self._loops.values()]
+            tenants = [self._tenants, *self._tenant_loops.values()]
         found: dict[str, int] = {}
+        for name, pools in (pair for of_loop in tenants for pair in tuple(of_loop.items())):
+            if pools.in_use:
+                found[name] = found.get(name, 0) + pools.in_use
         for name, engine in (pair for held in engines for pair in tuple(held.items())):
             pool: Any = engine.pool
             if count := pool.checkedout():
@@ -231,7 +317,9 @@ class ConnectionManager:
                     connection.close()
 
     @contextmanager
-    def schema_connection(self, name: str = "default") -> Iterator[sa.Connection]:
+    def schema_connection(
+        self, name: str = "default", placement: Placement | None = None
+    ) -> Iterator[sa.Connection]:
         """A connection for migrations: no tenant is written into its statements, and it may change the schema.
 
         The default database is reached as ``MIGRATE_DB_USER``, where that is set.
@@ -239,14 +327,25 @@ class ConnectionManager:
         The driver is the sync one in both modes: this needs no loop, and holds up the one that runs.
         SQLite makes the file where it does not exist, and excludes other writers.
 
+        Args:
+            name: Of the database.
+            placement: Of a tenant; where it has a database of its own, that one is meant.
+
         Raises:
+            PlaceUnusable: The placement names no database that can be reached.
             prefiq.sql.errors.DatabaseError: It cannot be opened.
         """
+        is_own = placement is not None and placement.mode == "database"
+        if placement is not None and is_own:
+            name = placement.database
+            self._at(placement)
         database = self.database(name)
         with self._lock:
             self._anchor(name)
         if self._migrating is not None and name == "default":
             database = self._migrating
+        if placement is not None and is_own:
+            database = tenant_database(database, placement)
         kind = engine_for(database.engine, "sync")
         engine = kind.create(database, self._keys[name], scoped=False)
         with self._errors(database.name, kind):
@@ -270,8 +369,15 @@ class ConnectionManager:
             for of_loop in self._loops.values():
                 engines.extend(of_loop.values())
                 of_loop.clear()
+            tenants = [*self._tenants.values()]
+            for pools_of_loop in self._tenant_loops.values():
+                tenants.extend(pools_of_loop.values())
+                pools_of_loop.clear()
+            self._tenants = {}
             self._engines = {}
             anchors, self._anchors = list(self._anchors.values()), {}
+        for pools in tenants:
+            pools.close()
         for engine in engines:
             engine.dispose()
         for anchor in anchors:

@@ -34,6 +34,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     └── AcrossNotServed           reading across tenants is another executor's
     CriteriaError                 criteria, sort or cursor do not fit the model
     UnreadableRow                 a stored value is none of its field's
+    PlaceUnusable                 a tenant's placement names no database that can be reached
     UnknownDatabase               no such database is configured
     EngineNotServed               there is no such engine
     DriverMissing                 the engine's driver is not installed
@@ -64,6 +65,7 @@ __all__ = [
     "EncryptionFailed",
     "EngineNotServed",
     "IsolationChanged",
+    "PlaceUnusable",
     "RawSqlRefused",
     "ReadOnlyDatabase",
     "ReadOnlyTransaction",
@@ -308,6 +310,25 @@ class UnreadableRow(PrefiqError):
         self.what = "A stored value does not fit its field's declaration"
         self.where = f"{model}.{field}" if field else model
         self.fix = "declare the value again, or change the rows by a migration"
+
+
+class PlaceUnusable(PrefiqError):
+    """A tenant's placement names no database that can be reached: the directory was changed by hand, or the settings.
+
+    Nothing was opened.
+
+    Args:
+        reason: Why not, in a few words.
+    """
+
+    code: ClassVar[str] = "PFQ428"
+    exit_code: ClassVar[int] = 3
+    where = "the tenant's placement"
+    fix = "prefiq tenants show KEY, and compare with the settings of the databases"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.what = f"The tenant's place cannot be reached: {reason}"
 
 
 class UnknownDatabase(PrefiqError):

@@ -53,7 +53,8 @@ class Executor(Transactions):
         self, connections: ConnectionManager, scope: Scope, tables: Tables, database: str = "default"
     ) -> None:
         super().__init__(connections, scope, tables, database)
-        self.rules = TenantScope(scope.tenancy, tables)
+        is_own = self._placement is not None and self._placement.mode == "database"
+        self.rules = TenantScope(scope.tenancy, tables, is_own=is_own)
         scope.on_close(self.close)
 
     @property

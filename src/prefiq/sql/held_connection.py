@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prefiq.contracts import Bound, Scope, ScopeClosed
+from prefiq.contracts import Bound, Placement, Scope, ScopeClosed, Tenancy
 from prefiq.contracts.transactions import Isolation
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
@@ -46,6 +46,16 @@ class Level:
         self.undo: list[Callable[[], None]] = []
 
 
+def _placement_on(database: str, tenancy: Tenancy) -> Placement | None:
+    """Where a tenant's rows of the application's own tables stand, if not beside everybody's.
+
+    Further databases are every tenant's: their tables have rows of all.
+    """
+    if database != "default" or not isinstance(tenancy, Bound):
+        return None
+    return tenancy.placement if tenancy.placement.mode in {"schema", "database"} else None
+
+
 class HeldConnection:
     """Takes a connection when it is first needed, and gives it back when the scope closes.
 
@@ -75,6 +85,7 @@ class HeldConnection:
         self._frozen = isinstance(scope.tenancy, Bound) and scope.tenancy.read_only
         """Whether the tenant itself is read-only now."""
         self._read_only = self._frozen
+        self._placement = _placement_on(database, scope.tenancy)
         self._stamp = scope.tenancy.tenant if isinstance(scope.tenancy, Bound) else ""
         """What every connection that is taken is bound to."""
         self._isolation: Isolation | None = None
@@ -127,7 +138,7 @@ class HeldConnection:
         return session
 
     def _take(self) -> Session:
-        self._connection, session = self._connections.checkout(self._database)
+        self._connection, session = self._connections.checkout(self._database, self._placement)
         self._session = self._held = session
         return session
 

@@ -41,14 +41,15 @@ class TenantScope:
     Args:
         tenancy: Of the scope, taken when its work began.
         tables: Every table and whose rows it holds.
+        is_own: Whether the whole database is the tenant's, so that its tables hold no other's rows.
 
     Raises:
         AcrossNotServed: The scope reads across tenants.
     """
 
-    __slots__ = ("_tables", "is_single", "is_system", "tenancy", "tenant")
+    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant")
 
-    def __init__(self, tenancy: Tenancy, tables: Tables) -> None:
+    def __init__(self, tenancy: Tenancy, tables: Tables, *, is_own: bool = False) -> None:
         if isinstance(tenancy, Across):
             raise AcrossNotServed
         self.tenancy = tenancy
@@ -56,6 +57,7 @@ class TenantScope:
         """Key of the bound tenant; None in a scope of the system."""
         self.is_system = isinstance(tenancy, System)
         self.is_single = isinstance(tenancy, Bound) and tenancy.placement.mode == "single"
+        self.is_own = is_own or self.is_single
         self._tables = tables
 
     def require_tenant(self, table: str) -> str:
@@ -78,13 +80,16 @@ class TenantScope:
             raise SharedTableProtected(table)
 
     def reads(self, table: str) -> bool:
-        """Whether raw SQL may read this table: a shared one, or any where there is but one tenant."""
-        return self.is_single or self._tables.scope_of(table) == "shared"
+        """Whether raw SQL may read this table: a shared one, or any of the application where all is one tenant's."""
+        if self.is_single:
+            return True
+        scope = self._tables.scope_of(table)
+        return scope == "shared" or (scope == "tenant" and self.is_own)
 
     def writes(self, table: str) -> bool:
         """Whether raw SQL may write this table."""
         if self._tables.scope_of(table) == "tenant":
-            return self.is_single
+            return self.is_own
         return self.is_system and self._tables.scope_of(table) == "shared"
 
     def check_raw(self, sql: str, dialect: str = "sqlite", *, bound: bool = False) -> bool:
@@ -129,6 +134,9 @@ class TenantScope:
         found = {token.text for token in raw_sql.tokens(sql, bound=bound) if token.kind in {"name", "quoted"}}
         self._check_tables(found, writes=False)  # its answer is the plainest
         tables, columns = self._tables.columns("shared")
+        if self.is_own:  # and no word leads out of it: another database's name is not known
+            more, of_more = self._tables.columns("tenant")
+            tables, columns = tables | more, columns | of_more
         functions = known_functions(dialect) or frozenset()
         names = raw_sql.Names(tables, columns, functions, are_exact=dialect == "mariadb")
         writes = raw_sql.check(sql, names, bound=bound)
@@ -138,7 +146,7 @@ class TenantScope:
     def _check_tables(self, names: Iterable[str], *, writes: bool) -> None:
         for name in names:
             scope = self._tables.scope_of(name)
-            if scope == "tenant" and not self.is_single:
+            if scope == "tenant" and not self.is_own:
                 raise RawSqlRefused(
                     "Raw SQL cannot be confined to one tenant",
                     f"table {name}",

@@ -194,6 +194,16 @@ class DatabaseEngine(Protocol):
         """
         ...
 
+    def opener(self, database: DatabaseLike, key: str, dialect: sa.Dialect) -> Callable[[], Any]:
+        """What opens one connection for scopes, for a pool that shares another engine's dialect.
+
+        Args:
+            database: Which.
+            key: As ``create`` has it.
+            dialect: Of an engine that ``create`` made for scopes, in async mode of the same loop.
+        """
+        ...
+
     def anchor(self, database: DatabaseLike, key: str) -> Any:
         """A connection that keeps a database in memory alive, or None where none is needed."""
         ...

@@ -82,6 +82,11 @@ class MariadbEngine:
         sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("START TRANSACTION"))
         return engine
 
+    def opener(self, database: DatabaseLike, key: str, dialect: sa.Dialect) -> Callable[[], Any]:
+        """Opens a connection of PyMySQL."""
+        del key, dialect
+        return lambda: connect(database, scoped=True)
+
     @staticmethod
     def _pooled(url: str, creator: Callable[[], Any], database: DatabaseLike) -> sa.Engine:
         return sa.create_engine(

@@ -317,18 +317,25 @@ class AsyncMariadbEngine(MariadbEngine):
         """An engine of SQLAlchemy whose pool waits through the bridge; migrations use PyMySQL."""
         if not scoped:
             return super().create(database, key, scoped=scoped)
-        dialect: Any = None
+        open_: Any = None
 
-        def open_() -> Any:
-            return dialect.loaded_dbapi.connect(async_creator_fn=lambda: connect(database))
+        def creator() -> Any:  # what it calls needs the dialect, which the engine makes
+            return open_()
 
-        engine = self._pooled("mariadb+asyncmy://", open_, database)
-        dialect = engine.dialect
+        engine = self._pooled("mariadb+asyncmy://", creator, database)
+        dialect: Any = engine.dialect
+        open_ = self.opener(database, key, dialect)
         # SQLAlchemy would wait for the server's goodbye, and cannot outside of the bridge.
         close: Callable[[Any], None] = lambda adapted: adapted._connection.leave()  # noqa: E731
         end: Callable[[Any], None] = lambda adapted: adapted._connection.abort()  # noqa: E731
         dialect.do_close, dialect.do_terminate = close, end
         return engine
+
+    def opener(self, database: DatabaseLike, key: str, dialect: sa.Dialect) -> Callable[[], Any]:
+        """Opens a connection of asyncmy, through the bridge."""
+        del key
+        adapter: Any = dialect.loaded_dbapi
+        return lambda: adapter.connect(async_creator_fn=lambda: connect(database))
 
 
 MARIADB_ASYNC = AsyncMariadbEngine()

@@ -61,6 +61,11 @@ class PostgresEngine:
         del key
         return postgres_connect.create(database, self.mode, scoped=scoped)
 
+    def opener(self, database: DatabaseLike, key: str, dialect: sa.Dialect) -> Callable[[], Any]:
+        """Opens a connection of psycopg, in async mode through the bridge."""
+        del key
+        return postgres_connect.opener(database, self.mode, dialect)
+
     def anchor(self, database: DatabaseLike, key: str) -> None:
         """None: a server keeps its databases by itself."""
         del database, key

@@ -9,6 +9,7 @@ import math
 import re
 import ssl
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from prefiq.sql.dialects.engine import DatabaseLike, Mode
 from prefiq.sql.dialects.postgres_waiting import finished
 from prefiq.sql.fair_pool import FairPool
 
-__all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "parameters"]
+__all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "opener", "parameters"]
 
 GRACE = 5.0
 """Seconds that the server has beyond the statement's own time, to say that it is over."""
@@ -119,9 +120,9 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
         mode: Of the driver; migrations always use the sync one.
         scoped: Whether it serves scopes, from a pool and in driver autocommit.
     """
-    given = parameters(database, scoped=scoped)
-    adapters = postgres_types.adapters()
     if not scoped:
+        given = parameters(database, scoped=False)
+        adapters = postgres_types.adapters()
         migrating = sa.create_engine(
             "postgresql+psycopg://",
             creator=lambda: _connect(given, adapters, autocommit=True),
@@ -134,26 +135,14 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
         sa.event.listen(migrating, "begin", lambda c: c.exec_driver_sql("BEGIN"))
         return migrating
 
-    usual = database.statement_timeout or math.inf
-    patience = None if usual == math.inf else usual + GRACE
-    engine: sa.Engine
+    open_: Any = None
 
-    def connect() -> Any:
-        if mode == "sync":
-            connection = _connect(given, adapters)
-            connection.statement_timeout, connection.patience = usual, patience
-            return connection
-        opening: Any = _connect_async(
-            given, adapters
-        )  # SQLAlchemy's protocol of it is wider than what it uses
-        adapted = await_(_Adapted.create(engine.dialect.dbapi, opening))
-        driver: Any = adapted.driver_connection
-        driver.statement_timeout, driver.patience = usual, patience
-        return adapted
+    def creator() -> Any:  # what it calls needs the dialect, which the engine makes
+        return open_()
 
     engine = sa.create_engine(
         "postgresql+psycopg://" if mode == "sync" else "postgresql+psycopg_async://",
-        creator=connect,
+        creator=creator,
         poolclass=FairPool,
         pool_size=database.pool_size,
         pool_timeout=database.pool_timeout,
@@ -164,7 +153,38 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
         paramstyle="format",
         use_native_hstore=False,  # which asks the server
     )
+    open_ = opener(database, mode, engine.dialect)
     return engine
+
+
+def opener(database: DatabaseLike, mode: Mode, dialect: sa.Dialect) -> Callable[[], Any]:
+    """What opens a connection for scopes.
+
+    Args:
+        database: Which.
+        mode: Of the driver.
+        dialect: SQLAlchemy's, of that driver.
+    """
+    given = parameters(database, scoped=True)
+    adapters = postgres_types.adapters()
+    usual = database.statement_timeout or math.inf
+    patience = None if usual == math.inf else usual + GRACE
+    adapter: Any = dialect.loaded_dbapi
+
+    def connect() -> Any:
+        if mode == "sync":
+            connection = _connect(given, adapters)
+            connection.statement_timeout, connection.patience = usual, patience
+            return connection
+        opening: Any = _connect_async(
+            given, adapters
+        )  # SQLAlchemy's protocol of it is wider than what it uses
+        adapted = await_(_Adapted.create(adapter, opening))
+        driver: Any = adapted.driver_connection
+        driver.statement_timeout, driver.patience = usual, patience
+        return adapted
+
+    return connect
 
 
 def _connect(given: dict[str, Any], adapters: AdaptersMap, *, autocommit: bool = False) -> PostgresConnection:

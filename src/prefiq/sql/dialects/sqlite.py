@@ -210,7 +210,7 @@ class SqliteEngine:
             return engine
         engine = sa.create_engine(
             "sqlite+pysqlite://",
-            creator=lambda: _connect_to_serve(database, key),
+            creator=self.opener(database, key),
             poolclass=FairPool,
             pool_size=database.pool_size,
             pool_timeout=database.pool_timeout,
@@ -221,6 +221,13 @@ class SqliteEngine:
         )
         sa.event.listen(engine, "checkin", _end_transaction)
         return engine
+
+    def opener(
+        self, database: DatabaseLike, key: str, dialect: sa.Dialect | None = None
+    ) -> Callable[[], SqliteConnection]:
+        """Opens a file that is there."""
+        del dialect
+        return lambda: _connect_to_serve(database, key)
 
     def anchor(self, database: DatabaseLike, key: str) -> sqlite3.Connection | None:
         """A database in memory lives as long as one connection to it."""
