@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
@@ -53,9 +54,9 @@ def help_to_delete(
         ids: Theirs.
         seen: Rows that are being deleted already.
     """
-    for other, field in tables.referrers(spec):
+    for (other, field), some in itertools.product(tables.referrers(spec), chunks(list(ids))):
         table = tables[other]
-        refers = table.c[field.column].in_(ids)
+        refers = table.c[field.column].in_(some)
         on_delete = field.ref.on_delete if field.ref is not None else "restrict"
         if other.parent and on_delete != "restrict":
             parent = tables[other.parent]

@@ -257,8 +257,9 @@ class ModelPlans:
 
     def _add(self, key: Any, make: Callable[[], Plan]) -> Plan:
         plan = make()
-        if len(self._plans) >= MOST_PLANS:
-            self._plans.pop(next(iter(self._plans)), None)
+        # A list of them is made in one go: other threads add plans meanwhile.
+        for oldest in list(self._plans)[: max(0, len(self._plans) + 1 - MOST_PLANS)]:
+            self._plans.pop(oldest, None)
         self._plans[key] = plan
         return plan
 

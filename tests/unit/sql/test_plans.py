@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -89,6 +91,32 @@ def test_old_plans_make_room(
         made.get_many(size)
     assert len(made._plans) == 3
     assert made.get_many(1) is not first
+
+
+def test_threads_make_room_together(tables: Tables, models: Any, acme: Executor) -> None:
+    """One that looks for the oldest plan meets others that add theirs."""
+    made = plans_of(tables, models.Order, None, acme)
+    failed: list[BaseException] = []
+
+    def ask(number: int) -> None:
+        try:
+            for size in range(30_000):
+                made._add((number, size), made.get)
+        except RuntimeError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failed == []
+    assert len(made._plans) <= plans.MOST_PLANS + len(threads)
 
 
 def test_what_callers_choose_leaves_nothing_behind(tables: Tables, models: Any, acme: Executor) -> None:
