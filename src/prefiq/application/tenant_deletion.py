@@ -19,7 +19,7 @@ from prefiq.foundation.tenants import Tenant, TenantDomain, TenantState
 if TYPE_CHECKING:
     from prefiq.application.tenants import Tenants
 
-__all__ = ["GRACE", "REMAINS", "Deletion", "check_free", "delete", "tell_nobody"]
+__all__ = ["GRACE", "REMAINS", "Deletion", "check_free", "delete", "planned", "tell_nobody"]
 
 GRACE = timedelta(days=30)
 MOST_PASSES = 5
@@ -83,6 +83,20 @@ def delete(
     tenant, rows = _begin_purge(tenants, key, rows, operator, reason)
     _purge(tenants, tenant, report)
     return _finish(tenants, key, rows, operator, reason)
+
+
+def planned(tenants: Tenants, key: str, *, now: bool, grace: timedelta) -> Deletion:
+    """See ``Tenants.planned_deletion``."""
+    with tenants.app.scope(as_system=tenants.REASON, routine=True) as scope:
+        tenant, time = tenants.stored(scope, key), scope[IClock].now()
+    if tenant.state is not TenantState.GONE:
+        check_free(tenant, time)
+        if tenant.state is not TenantState.DELETING:
+            tenant.delete_after = time + grace
+            Tenant.begin_deletion.apply(tenant)
+        if now or (tenant.delete_after is not None and tenant.delete_after <= time):
+            Tenant.finish_deletion.apply(tenant)
+    return Deletion(tenant, places.count_rows(tenants.app, tenant))
 
 
 def _begin(

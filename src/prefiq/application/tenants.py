@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefiq.application import tenant_places as places
-from prefiq.application.tenant_deletion import GRACE, Deletion, delete, tell_nobody
+from prefiq.application.tenant_deletion import GRACE, Deletion, delete, planned, tell_nobody
 from prefiq.bridge import pause
 from prefiq.contracts import (
     Bound,
@@ -35,6 +35,7 @@ from prefiq.contracts import (
 )
 from prefiq.contracts.scope import NOBODY
 from prefiq.foundation.events import Events
+from prefiq.foundation.service_context import ServiceContext
 from prefiq.foundation.tenants import (
     TENANT_KEY,
     Tenant,
@@ -175,11 +176,7 @@ class Tenants:
                 raise UniqueViolation("prefiq.Tenant", ("key",))
             with scope[ITransactions].tx():
                 if tenant is None:
-                    placed = places.placement(self._app, key, mode or self._app.settings.tenancy)
-                    tenant = Tenant(
-                        key=key, name=name or key, mode=TenantMode(placed.mode), hint=placed.hint,
-                        database=placed.database, epoch=placed.epoch,
-                    )  # fmt: skip
+                    tenant = self._new(key, name, mode)
                     scope[IDomainService[Tenant]].create(tenant)
                     self.record(scope, tenant, "create", "", operator, reason)
                 if tenant.mode is TenantMode.ROW:  # nothing has to be made first
@@ -190,6 +187,21 @@ class Tenants:
                 tenant = self.stored(scope, key)
                 self._activate(scope, tenant, operator, reason)
         self._forget(key)
+        return tenant
+
+    def planned(self, key: str, name: str = "", *, mode: TenantMode | str | None = None) -> Tenant:
+        """The tenant that ``create`` would make; nothing is changed.
+
+        Raises:
+            As ``create``.
+        """
+        with self._app.scope(as_system=self.REASON, routine=True) as scope:
+            tenant = scope[IDomain[Tenant]].get_by("key", key)
+            if tenant is not None and tenant.state is not TenantState.PROVISIONING:
+                raise UniqueViolation("prefiq.Tenant", ("key",))
+            tenant = tenant or self._new(key, name, mode)
+            tenant.created_at = tenant.state_since = scope[IClock].now()
+            scope[ServiceContext].pipelines.validator(self._app.catalog[Tenant]).check(tenant)
         return tenant
 
     def suspend(self, key: str, *, operator: str = "", reason: str = "") -> Tenant:
@@ -289,6 +301,14 @@ class Tenants:
         """
         return delete(self, key, now=now, grace=grace, operator=operator, reason=reason, report=report)
 
+    def planned_deletion(self, key: str, *, now: bool = False, grace: timedelta = GRACE) -> Deletion:
+        """What ``delete`` would do; nothing is changed.
+
+        Raises:
+            As ``delete``.
+        """
+        return planned(self, key, now=now, grace=grace)
+
     # ---- inside; also for ``tenant_deletion`` and ``tenant_export``
 
     @property
@@ -337,6 +357,17 @@ class Tenants:
     def _forget(self, key: str) -> None:
         with self._lock:
             self._known.pop(key, None)
+
+    def _new(self, key: str, name: str, mode: TenantMode | str | None) -> Tenant:
+        placed = places.placement(self._app, key, mode or self._app.settings.tenancy)
+        return Tenant(
+            key=key,
+            name=name or key,
+            mode=TenantMode(placed.mode),
+            hint=placed.hint,
+            database=placed.database,
+            epoch=placed.epoch,
+        )
 
     def _activate(self, scope: Scope, tenant: Tenant, operator: str, reason: str) -> None:
         before = tenant.state.value

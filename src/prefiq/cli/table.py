@@ -38,7 +38,7 @@ GROUPS = {
     "doctor": "Look for what is wrong, with a fix for each finding.",
     "apps": "Look at the listed modules, and change the list.",
     "module": "Work on a module before it is released.",
-    "tenants": "Create and list tenants.",
+    "tenants": "Create tenants, and lead each through its life.",
     "lowcode": "Write files from the declarations.",
 }
 
@@ -75,7 +75,26 @@ COMMANDS = (
     ),
     Entry("module check", "module_check", "Say which part of a module's version must rise since a release."),
     Entry("tenants create", "tenants_create", "Create a tenant and fill it with the seeds."),
-    Entry("tenants list", "tenants_list", "List the tenants."),
+    Entry("tenants list", "tenants_list", "List the tenants, in the order in which they were made."),
+    Entry(
+        "tenants show",
+        "tenants_show",
+        "Show where a tenant stands, in which state it is, and what happened to it.",
+    ),
+    Entry("tenants suspend", "tenants_suspend", "Serve a tenant no more; its rows stay."),
+    Entry("tenants read-only", "tenants_read_only", "Show a tenant's rows and refuse every change of them."),
+    Entry("tenants resume", "tenants_resume", "Serve a tenant again in full, whatever kept it from that."),
+    Entry(
+        "tenants hold",
+        "tenants_hold",
+        "Let nobody delete a tenant; --reason is wanted, and shown to whoever tries.",
+    ),
+    Entry("tenants release", "tenants_release", "Let a tenant be deleted again, whatever it was held for."),
+    Entry(
+        "tenants delete",
+        "tenants_delete",
+        "Delete a tenant: it is served no more, and its rows go when the time of grace is over.",
+    ),
     Entry("token", "token", "Make a token for trying the API; not in production."),
     Entry("shell", "shell", "Python with a tenant's scope open; in production it is logged."),
     Entry("lowcode makemigrations", "lowcode_makemigrations", "Write the migration of a changed module."),
