@@ -5,6 +5,7 @@ Everything that a session needs is said while it connects: time zone, timeouts, 
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import ssl
@@ -55,6 +56,21 @@ class PostgresConnection(psycopg.Connection[Any]):
         return super().cursor(**_cursor_options(self, name, options))
 
 
+class _AsyncCursor(psycopg.AsyncCursor[Any]):
+    """Psycopg's, whose task is cancelled also where it enters a pipeline."""
+
+    async def executemany(self, *arguments: Any, **options: Any) -> None:
+        """Run a statement for each row of values."""
+        try:
+            await super().executemany(*arguments, **options)
+        except AssertionError as error:
+            # Cancelled there, psycopg stays in the pipeline, and stumbles over that instead.
+            self._conn.pgconn.finish()
+            if isinstance(error.__context__, asyncio.CancelledError):
+                raise error.__context__ from None
+            raise
+
+
 class _AsyncServerCursor(psycopg.AsyncServerCursor[Any]):
     """Psycopg's, of which nothing stays on the server when its task is cancelled."""
 
@@ -85,6 +101,7 @@ class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.cursor_factory = _AsyncCursor
         self.server_cursor_factory = _AsyncServerCursor
 
     def __del__(self, *_: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import math
 import select
@@ -352,15 +351,7 @@ class PostgresAsyncSession(_PostgresSession):
         self._bound = tenant
 
     async def _pipeline(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        try:
-            await self._cursor.executemany(sql, rows)
-        except AssertionError as error:
-            # Cancelled where it enters a pipeline, psycopg stays in it, and stumbles over that instead.
-            self.kill()
-            cancelled = error.__context__
-            if isinstance(cancelled, asyncio.CancelledError):
-                raise cancelled from None
-            raise
+        await self._cursor.executemany(sql, rows)
         return int(self._cursor.rowcount)
 
     async def _forget_plans(self) -> None:
