@@ -109,9 +109,17 @@ def test_three_users_each_with_its_rights(shop: Shop, mode: str) -> None:
     assert shop("shell", "--tenant", "acme", "-c", code) == "A-1\n"
     assert json.loads(shop("run", "sanity", "--json"))["ok"]
     looked = json.loads(shop("doctor", "database", "--strict", "--json", ENV="production"))
+    [wall] = looked.pop("walls")
     assert looked == {"ok": True, "findings": []}
+    is_walled = shop.server.engine == "postgres"
+    assert wall["wall"].startswith("row-level security" if is_walled else "none of its own")
+    assert bool(wall["tables"]) == is_walled
 
     with shop.as_user("") as serving:
+        if is_walled:
+            with pytest.raises(psycopg.errors.UndefinedObject, match="unrecognized configuration parameter"):
+                ask(serving, "SELECT code FROM projects_project")
+            ask(serving, "SET prefiq.tenant = 'acme'")
         assert ask(serving, "SELECT code FROM projects_project") == [("A-1",)]
         for statement in (
             "CREATE TABLE mine (id INT)",
@@ -124,6 +132,8 @@ def test_three_users_each_with_its_rights(shop: Shop, mode: str) -> None:
             with pytest.raises(REFUSED, match=r"(?i)denied|must be owner"):
                 ask(serving, statement)
     with shop.as_user("ACROSS_") as reading:
+        if is_walled:
+            ask(reading, "SET prefiq.tenant = ''")
         assert ask(reading, "SELECT code FROM projects_project") == [("A-1",)]
         with pytest.raises(REFUSED, match=r"(?i)denied"):
             ask(reading, "DELETE FROM projects_project")
@@ -148,7 +158,8 @@ def test_one_user_becomes_two(shop: Shop) -> None:
     shop("doctor", "database", "--apply", without=one)
     shop("run", "migrate", without=one)
     found = json.loads(shop("doctor", "database", "--json", without=one, ENV="production"))["findings"]
-    assert [finding["id"] for finding in found] == ["PFQ-D237"]
+    walls = ["PFQ-D260"] if shop.server.engine == "postgres" else []
+    assert [finding["id"] for finding in found] == ["PFQ-D237", *walls]
 
     told = shop("doctor", "database", "--apply")
     assert "done     default: rights of" in told

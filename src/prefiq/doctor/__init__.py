@@ -5,7 +5,7 @@ Imports everything below ``application``.  A module's own checks take the prepar
 """
 
 from prefiq.doctor.boot import BootDiagnosis, examine_boot
-from prefiq.doctor.database import Done, apply_setup, examine_database, setup_scripts
+from prefiq.doctor.database import Done, Wall, apply_setup, examine_database, setup_scripts, walls_of
 from prefiq.doctor.finding import Finding, exit_code_of, findings_of
 from prefiq.doctor.sanity import read_each_model
 
@@ -13,6 +13,7 @@ __all__ = [
     "BootDiagnosis",
     "Done",
     "Finding",
+    "Wall",
     "apply_setup",
     "examine_boot",
     "examine_database",
@@ -20,4 +21,5 @@ __all__ = [
     "findings_of",
     "read_each_model",
     "setup_scripts",
+    "walls_of",
 ]

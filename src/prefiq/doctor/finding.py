@@ -54,6 +54,9 @@ FINDINGS = {
     "PFQ-D255": "a synchronous standby or the rest of the cluster is missing",
     "PFQ-D256": "a replication slot that nobody reads fills the disk",
     "PFQ-D257": "the binary log's format lets the server refuse writes",
+    "PFQ-D260": "the database does not keep tenants apart by itself, in production",
+    "PFQ-D261": "the serving user gets past the wall between tenants",
+    "PFQ-D262": "something shows rows past the wall between tenants",
     "PFQ-D301": "a repository raised when it was read",
 }
 """Identifier → what it says; errors that are found keep their own codes, and modules have identifiers of theirs."""

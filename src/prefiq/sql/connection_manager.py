@@ -30,6 +30,7 @@ from prefiq.sql.observing import Watch
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_places import tenant_database
 from prefiq.sql.tenant_pools import TenantPools
+from prefiq.sql.walls import WallMemory
 
 __all__ = ["ConnectionManager", "DatabaseConfig"]
 
@@ -136,6 +137,8 @@ class ConnectionManager:
         self.watch: Watch | None = None
         """Runs the statements of executors that are made from now on, and tells observers."""
         self._anchors: dict[str, Any] = {}
+        self.walls = WallMemory()
+        """Where the databases themselves keep tenants apart."""
 
     @property
     def names(self) -> tuple[str, ...]:

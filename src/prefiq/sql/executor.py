@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
-from prefiq.contracts import Scope, ScopeClosed, TenantReadOnly
+from prefiq.contracts import Bound, Scope, ScopeClosed, TenantReadOnly
 from prefiq.contracts.scope import _CURRENT
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
@@ -55,6 +55,9 @@ class Executor(Transactions):
         super().__init__(connections, scope, tables, database)
         is_own = self._placement is not None and self._placement.mode == "database"
         self.rules = TenantScope(scope.tenancy, tables, is_own=is_own)
+        if isinstance(scope.tenancy, Bound) and scope.tenancy.placement.mode == "row":
+            self.rules.walled = self._walled_tables
+        self._walled: frozenset[str] | None = None
         scope.on_close(self.close)
 
     @property
@@ -317,9 +320,23 @@ class Executor(Transactions):
             # Without values a driver does not look for their places: a percent sign is one.
             options = None if params else {"no_parameters": True}
             return self._connection.exec_driver_sql(sql, params, execution_options=options)
+        except BaseException:
+            self._connections.walls.forget(self._database)
+            raise
         finally:
             if lift is not None:
                 lift()
+
+    def _walled_tables(self) -> frozenset[str]:
+        """Where the database itself confines raw SQL to the tenant that the connection is bound to."""
+        if self._walled is None:
+            session = self._session
+            assert session is not None, "asked while a statement starts"
+            names = self._tables.columns("tenant")[0]
+            self._walled = self._connections.walls.tables(
+                self._database, self.kind.name, names, lambda query: session.fetch(query, ())
+            )
+        return self._walled
 
     def _may_write(self, statement: Statement, params: Any) -> bool:
         if isinstance(statement, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prefiq.contracts import Across, Bound, System, Tenancy, TenantNotBound
 from prefiq.sql import raw_sql
@@ -47,7 +47,7 @@ class TenantScope:
         AcrossNotServed: The scope reads across tenants.
     """
 
-    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant")
+    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant", "walled")
 
     def __init__(self, tenancy: Tenancy, tables: Tables, *, is_own: bool = False) -> None:
         if isinstance(tenancy, Across):
@@ -59,6 +59,8 @@ class TenantScope:
         self.is_single = isinstance(tenancy, Bound) and tenancy.placement.mode == "single"
         self.is_own = is_own or self.is_single
         self._tables = tables
+        self.walled: Callable[[], frozenset[str]] = frozenset
+        """Asks which tables the database itself confines to the tenant; none, until the executor says otherwise."""
 
     def require_tenant(self, table: str) -> str:
         """The tenant's key.
@@ -132,21 +134,24 @@ class TenantScope:
         if self.is_single:
             return raw_sql.check(sql, None, bound=bound)
         found = {token.text for token in raw_sql.tokens(sql, bound=bound) if token.kind in {"name", "quoted"}}
-        self._check_tables(found, writes=False)  # its answer is the plainest
+        named = {name.casefold() for name in found if self._tables.scope_of(name) == "tenant"}
+        # The wall adds what the text does not say; it is asked for only where it matters.
+        opened = self.is_own or (self.tenant is not None and bool(named) and named <= self.walled())
+        self._check_tables(found, writes=False, opened=opened)  # its answer is the plainest
         tables, columns = self._tables.columns("shared")
-        if self.is_own:  # and no word leads out of it: another database's name is not known
+        if opened:  # and no word leads out: the name of another schema or database is not known
             more, of_more = self._tables.columns("tenant")
             tables, columns = tables | more, columns | of_more
         functions = known_functions(dialect) or frozenset()
         names = raw_sql.Names(tables, columns, functions, are_exact=dialect == "mariadb")
         writes = raw_sql.check(sql, names, bound=bound)
-        self._check_tables(found, writes=writes)
+        self._check_tables(found, writes=writes, opened=opened)
         return writes
 
-    def _check_tables(self, names: Iterable[str], *, writes: bool) -> None:
+    def _check_tables(self, names: Iterable[str], *, writes: bool, opened: bool = False) -> None:
         for name in names:
             scope = self._tables.scope_of(name)
-            if scope == "tenant" and not self.is_own:
+            if scope == "tenant" and not (opened or self.is_own):
                 raise RawSqlRefused(
                     "Raw SQL cannot be confined to one tenant",
                     f"table {name}",

@@ -10,13 +10,15 @@ import click
 from prefiq.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from prefiq.doctor import Done
+    from prefiq.application import Application
+    from prefiq.doctor import Done, Finding, Wall
+    from prefiq.doctor.finding import Further
 
 __all__ = ["command"]
 
 
 @click.command("database")
-@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too, and try the wall between tenants.")
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
@@ -32,7 +34,9 @@ def command(session: Session, *, strict: bool, workers: int, setup: bool, applie
     """Connect to the databases and look at their health, or set them up.
 
     Connection, version, texts, rights, limits, clock, encryption, durability, replication, integrity,
-    migrations, files and free disk; nothing is written.
+    migrations, files and free disk; nothing is written.  --strict also tries, as the serving user and for two
+    tenants, whatever would get past the wall that the database has between them, keeps nothing of it, and says
+    what that wall does not cover.
 
     --setup prints, for every database on a server, what an administrator runs once: DB_USER reads and writes
     rows and owns nothing, MIGRATE_DB_USER owns the tables, ACROSS_DB_USER reads.  No password is printed.
@@ -46,12 +50,37 @@ def command(session: Session, *, strict: bool, workers: int, setup: bool, applie
         return _apply(session)
     from prefiq.cli.database_state import examine_state
     from prefiq.cli.findings import findings_data, show_findings
-    from prefiq.doctor import examine_database, exit_code_of
+    from prefiq.doctor import exit_code_of
 
-    findings = session.run(examine_database, examine_state, processes=workers)
+    findings, walls = session.run(_look, examine_state, processes=workers, strict=strict)
     code = exit_code_of(findings, strict=strict)
-    session.answer(findings_data(findings, code), lambda: show_findings(findings))
+    data = findings_data(findings, code)
+    if strict:
+        data["walls"] = [dataclasses.asdict(wall) for wall in walls]
+
+    def show() -> None:
+        for wall in walls:
+            tables = f", in {wall.tables} tables" if wall.tables else ""
+            click.echo(f"wall     {wall.database}: {wall.wall}{tables}")
+            for what in wall.not_covered:
+                click.echo(f"           not covered: {what}")
+        show_findings(findings)
+
+    session.answer(data, show)
     return code
+
+
+def _look(
+    app: Application, *further: Further, processes: int, strict: bool
+) -> tuple[tuple[Finding, ...], tuple[Wall, ...]]:
+    from prefiq.doctor import examine_database, walls_of
+    from prefiq.sql import DatabaseError
+
+    findings = examine_database(app, *further, processes=processes, strict=strict)
+    try:
+        return findings, walls_of(app) if strict else ()
+    except DatabaseError:  # which was found above
+        return findings, ()
 
 
 NOTHING = "Nothing to set up: SQLite has neither users nor rights; the file is made by the first migration."

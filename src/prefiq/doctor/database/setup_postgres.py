@@ -28,7 +28,8 @@ STATE = (
     "(SELECT string_agg(concat(datname, datdba, datacl), ',' ORDER BY oid) FROM pg_database), "
     "(SELECT string_agg(concat(defaclrole, defaclnamespace, defaclobjtype, defaclacl), ',' ORDER BY oid) "
     "FROM pg_default_acl), "
-    "(SELECT string_agg(concat(rolname, rolcanlogin), ',' ORDER BY oid) FROM pg_roles), "
+    "(SELECT string_agg(concat(rolname, rolcanlogin, rolbypassrls), ',' ORDER BY oid) FROM pg_roles), "
+    "(SELECT string_agg(concat(polrelid, polname, polroles), ',' ORDER BY polrelid, polname) FROM pg_policy), "
     "(SELECT string_agg(concat(roleid, '-', member), ',' ORDER BY roleid, member) FROM pg_auth_members))"
 )
 """A query for what the steps change, as one text, in the database where it is asked."""
@@ -109,11 +110,47 @@ def _inside(users: Users) -> list[Step]:
         found += [
             Step(what, f"REVOKE CREATE ON SCHEMA public FROM {serving}"),
             Step("owner of tables", _handing_over(users), "generate"),
+            Step("owner of tables", _following(users), "generate"),
             *_granted(users, users.serving, "SELECT, INSERT, UPDATE, DELETE", "USAGE, SELECT"),
+            # The first empties a table for all tenants, the others look at its rows past every policy.
+            Step(f"rights of {users.serving.name}", _revoking(users.serving), "generate"),
+            _generate(
+                f"role {users.serving.name}",
+                f"ALTER ROLE {serving} NOBYPASSRLS",
+                f"EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(users.serving.name)} "
+                "AND (rolsuper OR NOT rolbypassrls))",
+            ),
         ]
     if users.reading is not None:
         found += _granted(users, users.reading, "SELECT", "")
+        found.append(Step(f"rights of {users.reading.name}", _showing(users.reading), "generate"))
     return [Step(step.what, step.statement, step.kind, inside=True) for step in found]
+
+
+def _revoking(user: User) -> str:
+    """The query for rights on tables that nobody needs who serves."""
+    name = literal(user.name)
+    return (
+        "SELECT format('REVOKE TRUNCATE, REFERENCES, TRIGGER ON %s FROM %s', c.oid::regclass, "
+        f"quote_ident({name})) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace "
+        "AND c.relkind IN ('r', 'p', 'v', 'm') AND EXISTS (SELECT FROM aclexplode(c.relacl) a "
+        f"WHERE pg_get_userbyid(a.grantee) = {name} "
+        "AND a.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER')) ORDER BY c.relname"
+    )
+
+
+def _showing(user: User) -> str:
+    """The query for policies that show the rows of all tenants, where a wall stands that does not yet.
+
+    Narrower than BYPASSRLS, which only a superuser gives, and which is for every table of every database.
+    """
+    return (
+        "SELECT format('CREATE POLICY prefiq_across ON %s FOR SELECT TO %s USING (true)', c.oid::regclass, "
+        f"quote_ident({literal(user.name)})) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace "
+        "AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'prefiq_tenant') "
+        "AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'prefiq_across') "
+        "ORDER BY c.relname"
+    )
 
 
 def _handing_over(users: Users) -> str:
@@ -125,6 +162,17 @@ def _handing_over(users: Users) -> str:
         "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S') "
         f"AND pg_get_userbyid(c.relowner) = {literal(users.serving.name)} AND NOT EXISTS (SELECT FROM pg_depend d "
         "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e')) "
+        "ORDER BY c.relname"
+    )
+
+
+def _following(users: Users) -> str:
+    """The query for policies that show a former owner the rows of all tenants, while he migrates."""
+    return (
+        "SELECT format('ALTER POLICY prefiq_migrating ON %s TO %s', c.oid::regclass, "
+        f"quote_ident({literal(users.migrating.name)})) FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid "
+        "WHERE c.relnamespace = 'public'::regnamespace AND p.polname = 'prefiq_migrating' "
+        f"AND p.polroles <> ARRAY[c.relowner] AND pg_get_userbyid(c.relowner) = {literal(users.migrating.name)} "
         "ORDER BY c.relname"
     )
 
