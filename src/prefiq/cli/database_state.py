@@ -64,19 +64,8 @@ def migrating(app: Application) -> Iterator[sa.Connection]:
 
     Makes the database where it is a file that is not there.
     """
-    from prefiq.sql import ConnectionManager
-
-    role = app.settings.database_roles.get("migrate")
-    if role is None:
-        with manager_of(app).schema_connection() as connection:
-            yield connection
-        return
-    manager = ConnectionManager([role], manager_of(app).tables)
-    try:
-        with manager.schema_connection(role.name) as connection:
-            yield connection
-    finally:
-        manager.close()
+    with manager_of(app).schema_connection() as connection:
+        yield connection
 
 
 @contextmanager

@@ -178,6 +178,18 @@ def test_session_of_a_connection(shop: Shop) -> None:
         assert connection.exec_driver_sql("SHOW TimeZone").scalar() == "UTC"
 
 
+def test_database_in_which_a_backslash_escapes(shop: Shop) -> None:
+    """Migrations write literals: what one means does not depend on the database's settings."""
+    with shop.database.connect() as administrator:
+        administrator.execute(
+            sql.SQL("ALTER DATABASE {} SET standard_conforming_strings = off").format(
+                sql.Identifier(shop.database.name)
+            )
+        )
+    with shop.manager.schema_connection() as connection:
+        assert connection.exec_driver_sql(r"SELECT 'a\\b'").scalar() == r"a\\b"
+
+
 def test_pool_that_is_exhausted(shop: Shop) -> None:
     """Waiting has an end, with an error of its own; what is given back is taken again."""
     shop = Shop(shop.database, pool_size=1, pool_timeout=0.05)

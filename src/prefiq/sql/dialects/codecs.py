@@ -9,10 +9,10 @@ import msgspec
 
 from prefiq.sql.types import Codec
 
-__all__ = ["BOOL", "IDENTITY", "INT", "JSON", "UUID_BYTES", "enum_codec", "exact_decimal"]
+__all__ = ["BOOL", "EXACT", "IDENTITY", "INT", "JSON", "UUID_BYTES", "enum_codec", "exact_decimal"]
 
-# Wider than any decimal of 64 bits, so that nothing is rounded whatever the caller's own context is.
 EXACT = Context(prec=40)
+"""Wider than any decimal of 64 bits, so that nothing is rounded whatever the caller's own context is."""
 # MessagePack's head of 16 bytes of binary data: its decoder makes a UUID six times faster than UUID(bytes=…).
 _HEAD = b"\xc4\x10"
 
@@ -60,7 +60,7 @@ JSON = Codec(
 
 
 def enum_codec(states: Any) -> Codec:
-    """The text of each state; a StrEnum goes to the driver as plain text."""
+    """The text of each state; a StrEnum goes to the driver as plain text, which spares it a search for an adapter."""
     members = {str(member): member for member in states}
     texts = {member: str(member) for member in states}
     name = f"{states.__name__}_{id(states)}"

@@ -14,6 +14,7 @@ from asyncmy.connection import Connection
 from asyncmy.cursors import SSCursor
 
 from prefiq.bridge import await_
+from prefiq.sql.dialects.cancelling import ENDING, cancel_again
 from prefiq.sql.dialects.engine import DatabaseLike, Mode
 from prefiq.sql.dialects.mariadb import MariadbEngine
 from prefiq.sql.dialects.mariadb_connect import GRACE, arguments, initial_statement, tls_context
@@ -28,8 +29,6 @@ __all__ = ["MARIADB_ASYNC", "AsyncMariadbConnection", "AsyncMariadbEngine", "Asy
 
 
 _CONVERSIONS = decoders(converters.conversions)
-ENDING = 5.0
-"""Seconds for which a cancelled task still waits for its COMMIT."""
 _MULTI_STATEMENTS = 1 << 16
 _TLS = 1 << 11
 
@@ -223,16 +222,6 @@ async def connect(database: DatabaseLike) -> AsyncMariadbConnection:
         connection._read_timeout = connection.statement_timeout + GRACE
     keep_alive(connection._transport.get_extra_info("socket"))
     return connection
-
-
-def cancel_again(times: int) -> None:
-    """Let the task be cancelled at its next await, as often as it was."""
-    task = asyncio.current_task() if times else None
-    if task is not None:
-        for _ in range(times):
-            task.uncancel()
-        for _ in range(times):
-            task.cancel()
 
 
 class AsyncMariadbSession:

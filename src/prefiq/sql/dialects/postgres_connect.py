@@ -238,6 +238,7 @@ def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
     options = {
         "TimeZone": "UTC",
         "DateStyle": "ISO",
+        "standard_conforming_strings": "on",  # migrations write literals, in which a backslash is one
         "extra_float_digits": 1,  # 0 would round what is stored exactly
         "statement_timeout": milliseconds(statement),
         "lock_timeout": milliseconds(lock),

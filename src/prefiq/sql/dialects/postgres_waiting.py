@@ -14,10 +14,9 @@ from collections.abc import Awaitable, Callable
 from psycopg.abc import PQGen
 from psycopg.waiting import wait_async
 
-__all__ = ["finished", "to_its_end"]
+from prefiq.sql.dialects.cancelling import ENDING, cancel_again
 
-ENDING = 5.0
-"""Seconds for which a cancelled task still waits."""
+__all__ = ["finished", "to_its_end"]
 
 
 async def to_its_end(running: PQGen[None], socket: int, patience: float | None) -> None:
@@ -44,7 +43,7 @@ async def to_its_end(running: PQGen[None], socket: int, patience: float | None) 
             else:
                 return
     finally:
-        _cancel_again(cancelled)
+        cancel_again(cancelled)
 
 
 async def finished(running: Awaitable[None], give_up: Callable[[], None]) -> None:
@@ -68,14 +67,5 @@ async def finished(running: Awaitable[None], give_up: Callable[[], None]) -> Non
                 give_up()
                 raise
     finally:
-        _cancel_again(cancelled)
+        cancel_again(cancelled)
     task.result()
-
-
-def _cancel_again(times: int) -> None:
-    task = asyncio.current_task() if times else None
-    if task is not None:
-        for _ in range(times):
-            task.uncancel()
-        for _ in range(times):
-            task.cancel()

@@ -9,11 +9,10 @@ import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
-from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from prefiq.bridge import pause
 from prefiq.contracts.transactions import Isolation
+from prefiq.sql.dialects.codecs import BOOL, EXACT, IDENTITY, JSON, UUID_BYTES, enum_codec
 from prefiq.sql.dialects.engine import DatabaseLike, Fault, Mode, RawGuard
 from prefiq.sql.dialects.sqlite_connection import SqliteConnection, line_of
 from prefiq.sql.dialects.sqlite_session import SqliteSession
@@ -41,8 +41,6 @@ from prefiq.sql.types import Codec, FieldType
 
 __all__ = ["SQLITE", "SQLITE_ASYNC", "SqliteEngine"]
 
-# Wider than any decimal of 64 bits, so that nothing is rounded whatever the caller's own context is.
-_EXACT = Context(prec=40)
 _STORAGE: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "int": sa.Integer,
     "bool": sa.Integer,
@@ -68,13 +66,6 @@ _CONSTRAINED = re.compile(r"^(?:UNIQUE|NOT NULL) constraint failed: (.+)$")
 
 
 C = TypeVar("C", bound=sqlite3.Connection)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-_IDENTITY = Codec(_same, _same, "{v}", "{v}")
 
 
 def _dump_datetime(value: datetime) -> str:
@@ -106,34 +97,19 @@ _DATE = Codec(
     {"dump_date": date.isoformat, "load_date": date.fromisoformat, "text_of": msgspec.to_builtins},
     "text_of({v})",
 )
-_BOOL = Codec(int, bool, "(1 if {v} is True else dump_bool({v}))", "({v} == 1)", {"dump_bool": int}, "{v}")
-
-_decode_uuid = msgspec.msgpack.Decoder(UUID).decode
-# MessagePack's head of 16 bytes of binary data: its decoder makes a UUID six times faster than UUID(bytes=…).
-_HEAD = b"\xc4\x10"
-_UUID = Codec(
-    lambda value: value.bytes,
-    lambda value: UUID(bytes=value),
-    "{v}.int.to_bytes(16)",
-    "load_uuid(HEAD + {v})",
-    {"load_uuid": _decode_uuid, "HEAD": _HEAD},
-)
-
-_encode_json = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.Decoder().decode
-_JSON = Codec(
-    lambda value: _encode_json(value).decode(),
-    _decode_json,
-    "encode_json({v}).decode()",
-    "decode_json({v})",
-    {"encode_json": _encode_json, "decode_json": _decode_json},
-)
 _FLOAT = Codec(float, float, "{v}", "{v}", sure="({v} + 0.0)")
-_CODECS = {"datetime": _DATETIME, "date": _DATE, "bool": _BOOL, "uuid": _UUID, "json": _JSON, "float": _FLOAT}
+_CODECS = {
+    "datetime": _DATETIME,
+    "date": _DATE,
+    "bool": BOOL,
+    "uuid": UUID_BYTES,
+    "json": JSON,
+    "float": _FLOAT,
+}
 
 
 def _decimal(scale: int) -> Codec:
-    scaleb = _EXACT.scaleb
+    scaleb = EXACT.scaleb
 
     def dump(value: Decimal) -> int:
         scaled = scaleb(value, scale)
@@ -151,17 +127,6 @@ def _decimal(scale: int) -> Codec:
         {name: dump, "scaleb": scaleb},
         f"int(scaleb({{v}}, {scale}))",
     )
-
-
-def _enum(states: Any) -> Codec:
-    members = {str(member): member for member in states}
-    texts = {member: str(member) for member in states}
-    name = f"{states.__name__}_{id(states)}"
-    # A StrEnum goes to the driver as plain text, which spares it a search for an adapter.
-    return Codec(
-        str, members.__getitem__, f"text_{name}[{{v}}]", f"state_{name}[{{v}}]",
-        {f"text_{name}": texts, f"state_{name}": members},
-    )  # fmt: skip
 
 
 class SqliteEngine:
@@ -193,8 +158,8 @@ class SqliteEngine:
         if type_.kind == "decimal":
             return _decimal(type_.scale or 0)
         if type_.kind == "enum":
-            return _enum(type_.enum)
-        return _CODECS.get(type_.kind, _IDENTITY)
+            return enum_codec(type_.enum)
+        return _CODECS.get(type_.kind, IDENTITY)
 
     def create(self, database: DatabaseLike, key: str, *, scoped: bool) -> sa.Engine:
         """An engine of SQLAlchemy; the file is opened with the first connection."""
