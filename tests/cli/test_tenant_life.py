@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -208,3 +210,49 @@ def test_change_is_in_effect_when_the_command_says_so(application: Path, within,
             assert client.get("/projects").json()["code"] == "PFQ702"
             change("resume", "acme")
             assert asked() == (200, 201)
+
+
+# ---- export
+
+
+def test_export(within, told, application: Path, tmp_path: Path) -> None:
+    """A file that holds what the command says, in the folder where it is run; a second one never replaces it."""
+    planned = told("export", "acme", "--dry-run")
+    day = f"{datetime.now(UTC):%Y%m%d}"
+    assert planned["path"] == f"acme-{day}.zip"
+    assert not Path(planned["path"]).exists()
+    shown = within("tenants", "export", "acme", "--reason", "asked for it")
+    assert shown.stdout.splitlines()[-1] == f"{planned['total']} rows of acme in acme-{day}.zip"
+    with zipfile.ZipFile(tmp_path / f"acme-{day}.zip") as archive:
+        assert json.loads(archive.read("manifest.json"))["total"] == planned["total"]
+    assert told("export", "acme", code=2)["error"]["code"] == "PFQ801"
+    assert told("export", "acme", "--output", "nowhere/x", code=2)["error"]["code"] == "PFQ801"
+    assert told("export", "nobody", "--output", "x", code=1)["error"]["code"] == "PFQ504"
+    assert told("show", "acme")["life"][-1]["reason"] == "asked for it"
+
+
+@pytest.mark.parametrize("format", ["json", "xlsx"])
+def test_export_in_other_formats(told, tmp_path: Path, format: str) -> None:
+    """Each is one file."""
+    data = told("export", "acme", "--format", format, "--output", "out")
+    assert (tmp_path / "out").stat().st_size > 0
+    assert data["total"] > 200
+
+
+def test_export_says_which_extra_a_workbook_needs(told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is opened."""
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    error = told("export", "acme", "--format", "xlsx", code=1)["error"]
+    assert (error["code"], error["fix"]) == ("PFQ805", "pip install 'prefiq[xlsx]'")
+
+
+def test_export_of_the_one_tenant(run, tmp_path: Path) -> None:
+    """An installation for one tenant can be handed over as well."""
+    run("new", "demo", "--apps", "masters")
+    with (tmp_path / "demo/.env").open("a") as file:
+        file.write("TENANCY=single\nTENANT=home\n")
+    run("-C", "demo", "run", "migrate")
+    result = run("-C", "demo", "tenants", "export", "home", "--format", "json", "--output", "home.json")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "home.json").exists()
+    assert run("-C", "demo", "tenants", "export", "other", "--output", "x").exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -253,3 +254,20 @@ def test_another_process_knows_within_the_lease(shop: Shop, database: Database, 
                 other.scope("acme")
 
     shop.run(changes)
+
+
+def test_export_of_every_engine_is_the_same(shop: Shop, tmp_path: Path) -> None:
+    """Through the repositories of the tenant: its rows, its history, and nobody else's."""
+
+    def export() -> dict[str, int]:
+        manifest = shop.app.tenants.export("acme", tmp_path / "acme.json", "json")
+        assert manifest["left_out"]["tables"] == {"archived_log": 1, "billing_invoice": 3}
+        return {section["name"]: section["rows"] for section in manifest["sections"]}
+
+    assert shop.run(export) == {
+        "prefiq.HistoryEntry": 12, "prefiq.SeedRecord": 0, "stock.Box": 4, "stock.Slip": 4, "stock.Thing": 4,
+        "stock.Thing.parts": 8,
+    }  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "acme.json").read_text().splitlines()]
+    ids = {line["row"]["id"] for line in lines if line.get("table") == "stock.Thing"}
+    assert {line["row"]["thing_id"] for line in lines if line.get("table") == "stock.Thing.parts"} == ids

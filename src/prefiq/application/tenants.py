@@ -15,10 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefiq.application import tenant_places as places
 from prefiq.application.tenant_deletion import GRACE, Deletion, delete, planned, tell_nobody
+from prefiq.application.tenant_export import Format, export
+from prefiq.application.tenant_export import planned as planned_export
 from prefiq.bridge import pause
 from prefiq.contracts import (
     Bound,
@@ -308,6 +311,46 @@ class Tenants:
             As ``delete``.
         """
         return planned(self, key, now=now, grace=grace)
+
+    def export(
+        self,
+        key: str,
+        path: Path,
+        format: Format = "csv",
+        *,
+        operator: str = "",
+        reason: str = "",
+        report: Callable[[str, int], None] = tell_nobody,
+    ) -> dict[str, Any]:
+        """Write all rows of a tenant, history included, to a file for the customer.
+
+        It is one snapshot, read in batches; a tenant that is suspended, or waits to be deleted, has it as well.
+
+        Args:
+            key: The tenant's.
+            path: A file that does not exist yet; readable by its owner alone.
+            format: ``"csv"`` (a zip of files), ``"xlsx"`` (needs ``prefiq[xlsx]``) or ``"json"`` (lines).
+            operator: Who wants it.
+            reason: Why.
+            report: Told of each table's rows as they are written.
+
+        Returns:
+            The manifest, which stands in the file too.
+
+        Raises:
+            UnknownTenant: There is none with this key, or its rows are deleted.
+            FileExistsError: The file is there already.
+            ModuleNotFoundError: The package for workbooks is not installed.
+        """
+        return export(self, key, path, format, operator=operator, reason=reason, report=report)
+
+    def planned_export(self, key: str) -> dict[str, Any]:
+        """The manifest that ``export`` would write, with the entities of each model; no file is made.
+
+        Raises:
+            As ``export``.
+        """
+        return planned_export(self, key)
 
     # ---- inside; also for ``tenant_deletion`` and ``tenant_export``
 
