@@ -55,8 +55,7 @@ class Executor(Transactions):
         super().__init__(connections, scope, tables, database)
         is_own = self._placement is not None and self._placement.mode == "database"
         self.rules = TenantScope(scope.tenancy, tables, is_own=is_own)
-        if isinstance(scope.tenancy, Bound) and scope.tenancy.placement.mode == "row":
-            self.rules.walled = self._walled_tables
+        self._ask_walls = isinstance(scope.tenancy, Bound) and scope.tenancy.placement.mode == "row"
         self._walled: frozenset[str] | None = None
         scope.on_close(self.close)
 
@@ -311,7 +310,7 @@ class Executor(Transactions):
         return result
 
     def _run_raw(self, sql: str, params: Any) -> sa.CursorResult[Any]:
-        writes = self.rules.check_raw(sql, self.dialect.name, bound=bool(params))
+        writes = self._raw_writes(sql, params)
         if writes and self._read_only:
             raise self._refusal()
         assert self._connection is not None
@@ -327,6 +326,10 @@ class Executor(Transactions):
             if lift is not None:
                 lift()
 
+    def _raw_writes(self, sql: str, params: Any) -> bool:
+        walled = self._walled_tables if self._ask_walls else frozenset
+        return self.rules.check_raw(sql, self.dialect.name, bound=bool(params), walled=walled)
+
     def _walled_tables(self) -> frozenset[str]:
         """Where the database itself confines raw SQL to the tenant that the connection is bound to."""
         if self._walled is None:
@@ -340,7 +343,7 @@ class Executor(Transactions):
 
     def _may_write(self, statement: Statement, params: Any) -> bool:
         if isinstance(statement, str):
-            return self.rules.check_raw(statement, self.dialect.name, bound=bool(params))
+            return self._raw_writes(statement, params)
         return not _only_reads(statement)
 
 

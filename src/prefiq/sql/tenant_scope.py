@@ -47,7 +47,7 @@ class TenantScope:
         AcrossNotServed: The scope reads across tenants.
     """
 
-    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant", "walled")
+    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant")
 
     def __init__(self, tenancy: Tenancy, tables: Tables, *, is_own: bool = False) -> None:
         if isinstance(tenancy, Across):
@@ -59,8 +59,6 @@ class TenantScope:
         self.is_single = isinstance(tenancy, Bound) and tenancy.placement.mode == "single"
         self.is_own = is_own or self.is_single
         self._tables = tables
-        self.walled: Callable[[], frozenset[str]] = frozenset
-        """Asks which tables the database itself confines to the tenant; none, until the executor says otherwise."""
 
     def require_tenant(self, table: str) -> str:
         """The tenant's key.
@@ -94,7 +92,14 @@ class TenantScope:
             return self.is_own
         return self.is_system and self._tables.scope_of(table) == "shared"
 
-    def check_raw(self, sql: str, dialect: str = "sqlite", *, bound: bool = False) -> bool:
+    def check_raw(
+        self,
+        sql: str,
+        dialect: str = "sqlite",
+        *,
+        bound: bool = False,
+        walled: Callable[[], frozenset[str]] = frozenset,
+    ) -> bool:
         """Refuse SQL as text that names a tenant's table, changes the schema or steers the transaction.
 
         On a server nothing behind it sees through views and functions: there every word must be known.
@@ -103,6 +108,7 @@ class TenantScope:
             sql: The text.
             dialect: The engine as SQLAlchemy calls it.
             bound: Whether values are bound to it.
+            walled: Asks which tables the database itself confines to the tenant.
 
         Returns:
             Whether it writes.
@@ -111,7 +117,7 @@ class TenantScope:
             RawSqlRefused: For each of these, and for text that cannot be read to its end.
         """
         if dialect != "sqlite":
-            return self._check_for_server(sql, dialect, bound=bound)
+            return self._check_for_server(sql, dialect, bound=bound, walled=walled)
         first = ""
         names: set[str] = set()
         words: set[str] = set()
@@ -130,13 +136,15 @@ class TenantScope:
         self._check_tables(names, writes=writes)
         return writes
 
-    def _check_for_server(self, sql: str, dialect: str, *, bound: bool) -> bool:
+    def _check_for_server(
+        self, sql: str, dialect: str, *, bound: bool, walled: Callable[[], frozenset[str]]
+    ) -> bool:
         if self.is_single:
             return raw_sql.check(sql, None, bound=bound)
         found = {token.text for token in raw_sql.tokens(sql, bound=bound) if token.kind in {"name", "quoted"}}
         named = {name.casefold() for name in found if self._tables.scope_of(name) == "tenant"}
         # The wall adds what the text does not say; it is asked for only where it matters.
-        opened = self.is_own or (self.tenant is not None and bool(named) and named <= self.walled())
+        opened = self.is_own or (self.tenant is not None and bool(named) and named <= walled())
         self._check_tables(found, writes=False, opened=opened)  # its answer is the plainest
         tables, columns = self._tables.columns("shared")
         if opened:  # and no word leads out: the name of another schema or database is not known

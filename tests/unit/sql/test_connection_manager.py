@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -260,3 +262,19 @@ def test_manager_knows_what_is_in_use(connections: ConnectionManager) -> None:
     first.close()
     second.close()
     assert connections.in_use() == {}
+
+
+def test_nothing_holds_an_executor_whose_scope_has_ended(
+    connections: ConnectionManager, tables: Tables
+) -> None:
+    """It goes with the last name for it, its connection with it, and no cycle is left to the garbage collector."""
+    with Scope(Bound("acme"), resolve=lambda *_: None) as scope:
+        executor = Executor(connections, scope, tables)
+        executor.scalar(sa.select(sa.literal(1)))
+    gone = weakref.ref(executor)
+    gc.disable()
+    try:
+        del executor
+        assert gone() is None
+    finally:
+        gc.enable()
