@@ -142,6 +142,11 @@ def stream_and_write(scope: Scope) -> None:
                 customers(scope).update(customer)
 
 
+def stream_and_leave(scope: Scope) -> None:
+    assert len(next(iter(orders(scope).stream(batch=1)))) == 1
+    orders(scope).save(new_order())
+
+
 def nested(scope: Scope) -> None:
     executor = scope[Executor]
     with executor.tx():
@@ -190,6 +195,9 @@ OPERATIONS: dict[str, Callable[[Scope], Any]] = {
     "repository save_many of plain rows": lambda scope: customers(scope).save_many(
         [Customer(name=f"many {n}") for n in range(300)]
     ),
+    "repository save_many of many documents": lambda scope: orders(scope).save_many(
+        [new_order(f"n{n}") for n in range(250)]
+    ),
     "repository update": lambda scope: orders(scope).update(grown(first(scope))),
     "repository update of a plain row": update_customer,
     "repository delete": lambda scope: orders(scope).delete(first(scope)),
@@ -207,6 +215,7 @@ OPERATIONS: dict[str, Callable[[Scope], Any]] = {
     "nested transaction": nested,
     "read-only transaction": read_only,
     "stream and write": stream_and_write,
+    "stream and leave": stream_and_leave,
     "core": core,
     "core in bulk": core_in_bulk,
 }
@@ -225,9 +234,15 @@ def trial(database: Database, tmp_path: Path) -> Iterator[Trial]:
 
 
 WAYS = pytest.mark.parametrize(
-    ("when", "times"), [("waiting", 1), ("answered", 1), ("waiting", 5)], ids=["once", "answered", "again"]
+    ("when", "times"),
+    [
+        pytest.param("waiting", 1, id="once"),
+        pytest.param("answered", 1, id="answered"),
+        pytest.param("waiting", 5, id="again"),
+        pytest.param("waiting", 1000, id="for ever", marks=pytest.mark.full),
+    ],
 )
-FEW = ("service create", "service action", "repository update")
+FEW = ("service create", "service action", "repository update", "core in bulk")
 """Operations that together go through all there is to be cancelled."""
 
 
@@ -256,6 +271,13 @@ def test_cancelled_at_every_await(trial: Trial, when: When, times: int) -> None:
 def test_cancelled_at_every_await_of_a_server(trial: Trial) -> None:
     """Likewise on servers."""
     assert min(every_await(trial, FEW, "waiting").values()) >= 4
+
+
+@pytest.mark.parametrize("engine", SERVERS, scope="session")
+def test_cancelled_while_it_connects(trial: Trial) -> None:
+    """The pool is empty, and its only place must not be lost."""
+    operation = OPERATIONS["service get"]
+    assert trial.every_await(operation, connected=False) > trial.every_await(operation)
 
 
 @pytest.mark.full
