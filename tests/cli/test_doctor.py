@@ -242,3 +242,41 @@ def test_doctor_boot_wants_migrations_where_they_are_deployed(run, shop: Path) -
     result = run("-C", "store", "doctor", "boot", env={"ENV": "staging"})
     assert result.exit_code == 5
     assert "run prefiq lowcode makemigrations shop" in result.stdout
+
+
+def test_tenancy_is_attacked_and_nothing_is_left(within, application: Path, files_of) -> None:
+    """A table of models and routes; the application's own database is not touched."""
+    before = files_of(application)
+    result = within("doctor", "tenancy", "--mode", "row")
+    assert result.exit_code == 0, result.output
+    assert "attacks, none got through" in result.stdout
+    assert "projects.Task" in result.stdout
+    assert files_of(application) == before
+
+
+def test_tenancy_says_what_was_left_out(within) -> None:
+    """A row that cannot be made up is told, and with --strict it is a failure."""
+    result = within("doctor", "tenancy", "--mode", "row", "--strict", "--json")
+    data = json.loads(result.stdout)
+    assert data["leaks"] == []
+    assert result.exit_code == (1 if data["skipped"] else 0)
+    assert sum(row["attacks"] for row in data["table"]) == data["attacks"] > 1000
+    assert all(row["attacks"] == row["held"] for row in data["table"])
+
+
+def test_one_tenant_is_kept_apart_from_nobody(within) -> None:
+    """With TENANCY=single there is nothing to attack."""
+    result = within("doctor", "tenancy", env={"TENANCY": "single"})
+    assert result.exit_code == 0, result.output
+    assert "one tenant" in result.stdout
+
+
+def test_an_attack_that_gets_through_is_an_exit_code(within, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a line that says which it was."""
+    from prefiq.web.auth import Identity
+
+    monkeypatch.setattr(Identity, "tenant", lambda self, wanted: (wanted or b"").decode() or self.default)
+    result = within("doctor", "tenancy", "--mode", "row")
+    assert result.exit_code == 1
+    assert "LEAK" in result.stdout
+    assert "name, Prefiq-Tenant" in result.stdout

@@ -92,11 +92,6 @@ COMMANDS = (
     ),
     Entry("tenants release", "tenants_release", "Let a tenant be deleted again, whatever it was held for."),
     Entry(
-        "tenants export",
-        "tenants_export",
-        "Write all rows of a tenant, history included, to a file for the customer.",
-    ),
-    Entry(
         "tenants delete",
         "tenants_delete",
         "Delete a tenant: it is served no more, and its rows go when the time of grace is over.",

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from prefiq.testing.applications import create_tables, make_application
     from prefiq.testing.client import Client, client_for
     from prefiq.testing.domain_contract import DomainContract
+    from prefiq.testing.tenancy_contract import TenancyContract
 
 __all__ = [
     "Client",
     "DomainContract",
     "FrozenClock",
+    "TenancyContract",
     "can",
     "client_for",
     "create_tables",
@@ -29,6 +31,7 @@ __all__ = [
 _LATER = {
     "Client": "client",
     "DomainContract": "domain_contract",
+    "TenancyContract": "tenancy_contract",
     "client_for": "client",
     "create_tables": "applications",
     "make_application": "applications",
