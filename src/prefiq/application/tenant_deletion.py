@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefiq.application import tenant_places as places
 from prefiq.application.errors import TenantHeld
 from prefiq.contracts import IClock, IDomain, IDomainService, ITransactions, where
-from prefiq.foundation.tenants import Tenant, TenantDomain, TenantState
+from prefiq.foundation.tenants import Tenant, TenantDomain, TenantMode, TenantState
 
 if TYPE_CHECKING:
     from prefiq.application.tenants import Tenants
@@ -136,11 +136,11 @@ def _begin_purge(
 
 
 def _purge(tenants: Tenants, tenant: Tenant, report: Callable[[str, int], None]) -> None:
-    for _ in range(MOST_PASSES):
+    places.unprovision(tenants.app, tenant)
+    for _ in range(MOST_PASSES if tenant.mode is TenantMode.ROW else 0):
         places.delete_rows(tenants.app, tenant, report)
         if not places.count_rows(tenants.app, tenant):
             break
-    places.unprovision(tenants.app, tenant)
 
 
 def _finish(tenants: Tenants, key: str, rows: dict[str, int], operator: str, reason: str) -> Deletion:

@@ -15,7 +15,7 @@ from prefiq.application.errors import PlacementNotServed
 from prefiq.bridge import await_, in_bridge
 from prefiq.contracts import Placement
 from prefiq.foundation.tenants import Tenant, TenantMode
-from prefiq.sql import ConnectionManager
+from prefiq.sql import ConnectionManager, DatabaseMissing, ServerDatabaseMissing
 
 if TYPE_CHECKING:
     from prefiq.application.application import Application
@@ -57,19 +57,32 @@ def count_rows(app: Application, tenant: Tenant) -> dict[str, int]:
     """How many rows of a tenant each table of its place holds; those without any are left out."""
     from prefiq.sql import tenant_rows
 
+    if tenant.mode is TenantMode.DATABASE:
+        path = _connections(app).of_tenant(tenant.placement).path
+        if path is not None and not path.exists():
+            return {}  # looking at it would make it
+
     def count() -> dict[str, int]:
         with _connections(app).schema_connection(*_place(tenant)) as connection:
             return tenant_rows.count_rows(connection, tenant.key, tenant_rows.tenant_tables(connection))
 
-    return apart(count)
+    try:
+        return apart(count)
+    except (DatabaseMissing, ServerDatabaseMissing):
+        if tenant.mode is not TenantMode.DATABASE:
+            raise
+        return {}  # not made yet, or taken away already
 
 
 def delete_rows(app: Application, tenant: Tenant, report: Callable[[str, int], None]) -> None:
-    """Delete a tenant's rows from every table of its place, in short transactions."""
+    """Delete a tenant's rows from every common table, in short transactions; a place of its own goes as a whole."""
     from prefiq.sql import tenant_rows
 
+    if tenant.mode is not TenantMode.ROW:
+        return
+
     def delete() -> None:
-        with _connections(app).schema_connection(*_place(tenant)) as connection:
+        with _connections(app).schema_connection() as connection:
             tables = tenant_rows.tenant_tables(connection)
             connection.commit()
             tenant_rows.delete_rows(connection, tenant.key, tables, report)
