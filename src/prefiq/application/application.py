@@ -14,6 +14,7 @@ and in a script everything as in sync mode, in a plain function that ``prefiq.ru
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +22,15 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, Self, TypeVar, overload
 
-from typing_extensions import TypeForm
+from typing_extensions import ParamSpec, TypeForm
 
 from prefiq.application.composition import Composition, compose_application
 from prefiq.application.tenants import Tenants
 from prefiq.bridge import await_, call, in_bridge
 from prefiq.contracts import Actor, Bound, Placement, Scope, System, Tenancy, UnknownTenant
-from prefiq.contracts.scope import NOBODY
+from prefiq.contracts.scope import NOBODY, current_scope
 from prefiq.errors import Faults
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Application"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger("prefiq")
@@ -305,6 +307,39 @@ class Application:
         if bound is None:
             raise UnknownTenant(tenant)
         return bound
+
+    def carry(self, function: Callable[Concatenate[Scope, P], T], /) -> Callable[P, T]:
+        """A function for later, or for another thread, in the tenant and for the actor of the scope that is open now.
+
+        Nothing inherits a tenant silently: a thread begins without a scope.  What this gives opens one of its
+        own for each call, looks the tenant up again, and passes the scope as the first argument::
+
+            pool.submit(app.carry(send_invoice), invoice.id)
+
+        With ``DB_MODE=async`` it is called in the bridge, as ``await call(app.carry(work))``.
+
+        Args:
+            function: Takes the scope, and what it is called with.
+
+        Raises:
+            prefiq.contracts.NoScope: No scope is open now.
+            TypeError: The scope that is open reads across tenants, which is nothing to be handed on.
+        """
+        now = current_scope()
+        tenancy, actor, locale, request_id = now.tenancy, now.actor, now.locale, now.request_id
+        if not isinstance(tenancy, Bound | System):
+            raise TypeError("a scope across tenants is not carried on; open another one")
+
+        @functools.wraps(function)
+        def carried(*args: P.args, **kwargs: P.kwargs) -> T:
+            if isinstance(tenancy, Bound):
+                scope = self.scope(tenancy.tenant, actor, locale=locale, request_id=request_id)
+            else:
+                scope = Scope(tenancy, actor, self.container.resolve, locale, None, request_id)
+            with scope:
+                return function(scope, *args, **kwargs)
+
+        return carried
 
     def fork(self, replaced: Mapping[Any, Any]) -> Self:
         """The same application with other things bound, for a test; it shares all that stays the same.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 
 from prefiq.contracts import ScopeClosed
+from prefiq.contracts.scope import _CURRENT, standing_in
 from prefiq.contracts.transactions import Isolation, call_all
 from prefiq.sql.errors import CommitUnknown, Disconnected, IsolationChanged, TenantChanged
 from prefiq.sql.held_connection import HeldConnection, Level
@@ -167,7 +168,15 @@ class Transactions(HeldConnection):
             self._levels[-1].after.extend(level.after)
             self._levels[-1].undo.extend(level.undo)
             return
-        call_all(level.after)
+        self._call(level.after)
+
+    def _call(self, callbacks: Sequence[Callable[[], None]]) -> None:
+        """Call what waited for the end, in the scope that it was given in, also where another one is the current now."""
+        if not callbacks or _CURRENT.get() is self._scope:
+            call_all(callbacks)
+            return
+        with standing_in(self._scope):
+            call_all(callbacks)
 
     def _rollback(self) -> None:
         if not self._levels:
@@ -196,7 +205,7 @@ class Transactions(HeldConnection):
             elif not self._levels:
                 self._lost, self._failure = False, None
                 self._forget_connection()
-            call_all(reversed(level.undo))
+            self._call(level.undo[::-1])
 
     def _leave(self) -> Level:
         level = self._levels.pop()
