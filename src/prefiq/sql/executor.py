@@ -248,7 +248,7 @@ class Executor(Transactions):
             return
         seconds = time.perf_counter() - began
         if isinstance(statement, str):
-            text = without_literals(statement)
+            text = without_literals(statement, self.kind.name)
         else:
             text = str(result.context.statement if result is not None else getattr(error, "statement", ""))
         rows = (

@@ -33,7 +33,8 @@ _clock = time.perf_counter
 
 logger = logging.getLogger("prefiq.sql")
 
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
+_LITERAL = re.compile(r"""[xbne]?'(?:[^']|'')*'|\b\d[\w.]*""", re.IGNORECASE)
+_LITERAL_OR_QUOTED = re.compile(rf"""{_LITERAL.pattern}|"(?:[^"]|"")*\"""", re.IGNORECASE)
 _STEP = re.compile(r"\b(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
 _TABLE = re.compile(r'\b(?:FROM|JOIN|INTO|UPDATE|COPY)\s+["`]?([A-Za-z_][A-Za-z_0-9]*)["`]?', re.IGNORECASE)
 
@@ -178,11 +179,16 @@ def _extra(observed: Observed) -> dict[str, Any]:
     return more
 
 
-def without_literals(sql: str) -> str:
-    """SQL that somebody wrote as text, with a question mark for each literal."""
+def without_literals(sql: str, engine: str = "") -> str:
+    """SQL that somebody wrote as text, with a question mark for each literal.
+
+    Args:
+        sql: The text.
+        engine: As in ``DB_ENGINE``: to MariaDB double quotes are a text's, to others a name's.
+    """
     if "\\" in sql or "$" in sql:  # where a literal ends there depends on engine and mode
         return f"{sql.split(maxsplit=1)[0]} …" if sql.strip() else ""
-    return _LITERAL.sub("?", sql)
+    return (_LITERAL_OR_QUOTED if engine == "mariadb" else _LITERAL).sub("?", sql)
 
 
 class _Spans:

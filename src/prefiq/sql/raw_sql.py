@@ -152,7 +152,16 @@ def check(sql: str, names: Names | None, *, bound: bool) -> bool:
         if names.are_exact:
             _require_small_letters(sql, names)
         _Reader(found, names).read()
-    return first in WRITES or (names is None and bool(words & WRITES))
+    return first in WRITES or (names is None and _has_writing_verb(found))
+
+
+def _has_writing_verb(found: list[Token]) -> bool:
+    """Whether a part of it writes; REPLACE(…) and INSERT(…) are functions."""
+    following = [*found[1:], Token("sign", "")]
+    return any(
+        token.kind == "name" and token.text in WRITES and after != ("sign", "(")
+        for token, after in zip(found, following, strict=True)
+    )
 
 
 def _is_operand(token: Token) -> bool:

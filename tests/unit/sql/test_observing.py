@@ -127,6 +127,8 @@ def test_an_observer_cannot_fail_a_statement(
     ("sql", "shown"),
     [
         ("SELECT 1", "SELECT ?"),
+        ("SELECT 0x414243, 1e5, x'41', .5 FROM t2", "SELECT ?, ?, ?, .? FROM t2"),
+        ('SELECT "name" FROM t', 'SELECT "name" FROM t'),
         ("UPDATE t SET a1 = 'it''s', b = 1.5 WHERE c_2 = 3", "UPDATE t SET a1 = ?, b = ? WHERE c_2 = ?"),
         ("SELECT 'a\\', 'secret'", "SELECT …"),
         ("SELECT $$secret$$", "SELECT …"),
@@ -137,6 +139,12 @@ def test_an_observer_cannot_fail_a_statement(
 def test_literals_of_raw_sql_are_left_out(sql: str, shown: str) -> None:
     """They may be anybody's; where their end is not clear, the whole text is."""
     assert without_literals(sql) == shown
+
+
+def test_double_quotes_are_a_texts_to_mariadb() -> None:
+    """To others they are a name's."""
+    sql = """SELECT "it's a secret" FROM t WHERE a = 'x "' AND b = "y" """
+    assert without_literals(sql, "mariadb") == "SELECT ? FROM t WHERE a = ? AND b = ? "
 
 
 def test_slow_statements_are_logged_with_the_tenant(

@@ -318,6 +318,8 @@ def test_one_tenant_alone_may_use_raw_sql(
     assert executor.scalar("SELECT count(*) FROM orders_view WHERE tenant_id = 'acme'") == 4
     assert executor.exec("UPDATE shop_order SET total = 0 WHERE tenant_id = %s", ("acme",)) == 4
     assert executor.scalar("WITH x AS (SELECT 1 AS n) SELECT n FROM x") == 1
+    with executor.tx(read_only=True):
+        assert executor.scalar("SELECT replace('abc', 'b', 'x')") == "axc"
     assert executor.exec("INSERT INTO shop_currency SELECT * FROM shop_currency WHERE 1 = 2") == 0
     for sql in (
         "DROP TABLE shop_order",
