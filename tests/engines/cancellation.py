@@ -7,7 +7,7 @@ runs an operation as often as it waits, cancels it one place later each time, an
 - the task was cancelled, or did its work;
 - no connection is in use, no transaction open, no function suspended, no scope the current one, and at the end
   no transaction and no connection too many on the server;
-- what is stored is what was there before, or what the whole operation makes of it;
+- what is stored is what was there before, or what the whole operation makes of it: the latter, if it returned;
 - the next request works.
 
 What waits nowhere by itself, as SQLite alone on its file, is given obstacles to wait for.
@@ -71,6 +71,8 @@ class Steps(Awaitable[Any]):
         self.times = times
         self.meanwhile = meanwhile
         self.count = 0
+        self.finished = False
+        """Whether the coroutine has returned, as if nothing had been."""
 
     @property
     def reached(self) -> bool:
@@ -85,6 +87,7 @@ class Steps(Awaitable[Any]):
             try:
                 waits_for = step(value)
             except StopIteration as end:
+                self.finished = True
                 return end.value
             self.count += 1
             if self.count > MOST + self.times:  # what must end waits again each time
@@ -219,7 +222,8 @@ class Trial:
                     at += 1
                     self._restore()
                     steps = self._attempt(operation, at, when, times, connected=connected)
-                    self._check(f"cancelled at await {at}, {when}", before, after)
+                    whole = (after,) if steps.finished else (before, after)
+                    self._check(f"cancelled at await {at}, {when}", *whole)
             self._check_server()
         finally:
             self._restore()
