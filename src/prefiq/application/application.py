@@ -29,7 +29,18 @@ from typing_extensions import ParamSpec, TypeForm
 from prefiq.application.composition import Composition, compose_application
 from prefiq.application.tenants import Tenants
 from prefiq.bridge import await_, call, in_bridge
-from prefiq.contracts import Actor, Bound, Placement, Scope, System, Tenancy, UnknownTenant
+from prefiq.contracts import (
+    Across,
+    Actor,
+    Bound,
+    Forbidden,
+    IPermissions,
+    Placement,
+    Scope,
+    System,
+    Tenancy,
+    UnknownTenant,
+)
 from prefiq.contracts.scope import NOBODY, current_scope
 from prefiq.errors import Faults
 
@@ -47,6 +58,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger("prefiq")
+READS_ACROSS = "prefiq.across"
+"""The permission to read the rows of all tenants."""
 
 SYSTEM = Actor("system", ("*",), "System")
 
@@ -246,6 +259,7 @@ class Application:
         actor: Actor | None = None,
         *,
         as_system: str = "",
+        across: str = "",
         routine: bool = False,
         locale: str = "en",
         deadline: datetime | None = None,
@@ -258,6 +272,8 @@ class Application:
                 else none, which needs ``as_system`` and reaches shared tables only.
             actor: Who acts; nobody, who may do nothing, where left out.
             as_system: Why the system itself acts, with every permission; logged at INFO.
+            across: Why rows of all tenants are read, those that share tables: by an actor who holds
+                ``prefiq.across``, as ACROSS_DB_USER, without writing; logged at WARNING.
             routine: Whether Prefiq itself only looks, as it does all the time: then logged at DEBUG.
             locale: BCP 47 tag for messages.
             deadline: Aware UTC time after which work should stop.
@@ -266,7 +282,12 @@ class Application:
         Raises:
             UnknownTenant: The tenant does not exist or is not served now; with ``async with`` where the scope
                 is entered.
+            prefiq.contracts.Forbidden: The actor may not read across tenants.
         """
+        if across:
+            if tenant is not None or as_system:
+                raise TypeError("across=… is neither a tenant's scope nor the system's")
+            return self._across(across, actor or NOBODY, locale, deadline, request_id)
         actor = SYSTEM if as_system else actor or NOBODY
         arguments = (actor, self.container.resolve, locale, deadline, request_id)
         if self._is_async and not in_bridge():
@@ -280,6 +301,20 @@ class Application:
         if as_system:
             level = logging.DEBUG if routine else logging.INFO
             logger.log(level, "acting as system: %s", as_system, extra={"tenant": tenant or ""})
+        return scope
+
+    def _across(
+        self, reason: str, actor: Actor, locale: str, deadline: datetime | None, request_id: str
+    ) -> Scope:
+        scope = Scope(Across(reason), actor, self.container.resolve, locale, deadline, request_id)
+        extra = {"operator": actor.id, "reason": reason, "request_id": request_id}
+        try:
+            scope[IPermissions].require(READS_ACROSS)
+        except Forbidden:
+            scope.close()
+            logger.warning("refused to let %s read across tenants: %s", actor.id, reason, extra=extra)
+            raise
+        logger.warning("%s reads across tenants: %s", actor.id, reason, extra=extra)
         return scope
 
     def _known_tenancy(self, tenant: str | None, as_system: str) -> Tenancy | None:

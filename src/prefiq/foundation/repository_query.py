@@ -91,14 +91,15 @@ class RepositoryQuery(Repository[E]):
     def __init__(self, executor: Executor, tables: Tables) -> None:
         self._executor = executor
         self._tables = tables
-        key = (type(self), executor.kind.name)
+        key = (type(self), executor.door)
         parts: _Parts | None = tables.plans.get(key)
         if parts is None:
             spec = tables.catalog[self.model]
             parts = tables.plans[key] = _Parts(tables, spec, executor, self.mapper)
         self._parts = parts
         # A shared table has no tenant's column: its plans ignore the value.
-        self._tenant = "" if parts.is_shared else executor.rules.tenant
+        # Neither has what reads across tenants; it reads, whatever the value.
+        self._tenant = "" if parts.is_shared or executor.is_across else executor.rules.tenant
 
     @classmethod
     def of(cls, model: type[E]) -> type[RepositoryQuery[E]]:

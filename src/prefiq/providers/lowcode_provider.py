@@ -66,6 +66,7 @@ def connections(settings: Settings, tables: Tables) -> Iterator[ConnectionManage
         migrating,
         max_connections=settings.db_max_connections,
         tenant_key=settings.tenant_db_key,
+        reading=settings.database_roles.get("across"),
     )
     manager.watch = watch_for(settings.databases.values(), settings.slow_query)
     try:

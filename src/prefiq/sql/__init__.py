@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from prefiq.sql.databases import Databases
     from prefiq.sql.errors import (
         AccessDenied,
-        AcrossNotServed,
+        AcrossBlocked,
+        AcrossOnlyReads,
         CommitUnknown,
         ConnectionsExhausted,
         CorruptDatabase,
@@ -67,7 +68,8 @@ _MODULES = {
 
 __all__ = [
     "AccessDenied",
-    "AcrossNotServed",
+    "AcrossBlocked",
+    "AcrossOnlyReads",
     "CommitUnknown",
     "ConnectionManager",
     "ConnectionsExhausted",

@@ -98,6 +98,8 @@ class ConnectionManager:
         migrating: The default database as the user reaches it who migrates; None where that is the serving one.
         max_connections: To databases of tenants, of one process (in async mode: of one event loop) at most.
         tenant_key: What the passwords of tenants' own accounts are derived from; None where they have none.
+        reading: The default database as the user reaches it who reads across tenants; None where that is the
+            serving one.
 
     Raises:
         prefiq.sql.errors.EngineNotServed: There is no such engine.
@@ -112,6 +114,7 @@ class ConnectionManager:
         *,
         max_connections: int = MOST_CONNECTIONS,
         tenant_key: Secret | None = None,
+        reading: DatabaseLike | None = None,
     ) -> None:
         self.tables = tables
         self.max_connections = max_connections
@@ -137,6 +140,9 @@ class ConnectionManager:
         self.watch: Watch | None = None
         """Runs the statements of executors that are made from now on, and tells observers."""
         self._anchors: dict[str, Any] = {}
+        self._reading = reading
+        self._is_across = False
+        self._across: ConnectionManager | None = None
         self.walls = WallMemory()
         """Where the databases themselves keep tenants apart."""
 
@@ -195,8 +201,27 @@ class ConnectionManager:
     def _create(self, name: str) -> sa.Engine:
         kind = self._kinds[name]
         engine = kind.create(self._databases[name], self._keys[name], scoped=True)
-        scoped_compiler.install(engine, kind.statement_compiler, self.tables)
+        scoped_compiler.install(engine, kind.statement_compiler, self.tables, across=self._is_across)
         return engine
+
+    @property
+    def across(self) -> ConnectionManager:
+        """The same databases for scopes that read across tenants: as another user, and only to read."""
+        across = self._across
+        if across is None:
+            with self._lock:
+                across = self._across
+                if across is None:
+                    across = ConnectionManager(self._databases.values(), self.tables)
+                    across._is_across = True
+                    across._keys, across.watch = (
+                        self._keys,
+                        self.watch,
+                    )  # a database in memory is the same one
+                    if self._reading is not None:
+                        across._databases["default"] = self._reading
+                    self._across = across
+        return across
 
     def checkout(
         self, name: str = "default", placement: Placement | None = None
@@ -379,6 +404,9 @@ class ConnectionManager:
             self._tenants = {}
             self._engines = {}
             anchors, self._anchors = list(self._anchors.values()), {}
+            across, self._across = self._across, None
+        if across is not None:
+            across.close()
         for pools in tenants:
             pools.close()
         for engine in engines:

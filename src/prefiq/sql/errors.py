@@ -31,7 +31,8 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── IsolationChanged          a savepoint asked for another isolation
     ├── ScopeInUse                another task uses the scope's connection now
     ├── TenantChanged             the scope changed its tenant inside a unit of work
-    └── AcrossNotServed           reading across tenants is another executor's
+    ├── AcrossOnlyReads           a scope that reads across tenants was to write
+    └── AcrossBlocked             the database shows its user the rows of one tenant at a time
     CriteriaError                 criteria, sort or cursor do not fit the model
     UnreadableRow                 a stored value is none of its field's
     PlaceUnusable                 a tenant's placement names no database that can be reached
@@ -49,7 +50,8 @@ from prefiq.errors import PrefiqError
 
 __all__ = [
     "AccessDenied",
-    "AcrossNotServed",
+    "AcrossBlocked",
+    "AcrossOnlyReads",
     "CommitUnknown",
     "ConnectionsExhausted",
     "CorruptDatabase",
@@ -455,14 +457,33 @@ class IsolationChanged(StatementRefused):
         )
 
 
-class AcrossNotServed(StatementRefused):
-    """A scope that reads across tenants has no executor in this release."""
+class AcrossOnlyReads(StatementRefused):
+    """A scope that reads across tenants was to write."""
 
     code: ClassVar[str] = "PFQ425"
 
     def __init__(self) -> None:
         super().__init__(
-            "Reading across tenants is not served yet", "executor", "open one scope for each tenant"
+            "A scope that reads across tenants writes nothing",
+            "executor",
+            "open a scope for the tenant whose rows are to be changed",
+        )
+
+
+class AcrossBlocked(StatementRefused):
+    """The database keeps tenants apart, also for the user who is to read across them.
+
+    Args:
+        database: Name of the database.
+    """
+
+    code: ClassVar[str] = "PFQ429"
+
+    def __init__(self, database: str = "default") -> None:
+        super().__init__(
+            "The database shows this user the rows of one tenant at a time",
+            f"database {database}",
+            "set ACROSS_DB_USER and ACROSS_DB_PASS, prefiq doctor database --apply, then prefiq run migrate",
         )
 
 

@@ -17,7 +17,13 @@ from prefiq.contracts.scope import _CURRENT
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.dialects.session import Session
-from prefiq.sql.errors import Disconnected, ReadOnlyTransaction, StatementRefused, TenantChanged
+from prefiq.sql.errors import (
+    AcrossOnlyReads,
+    Disconnected,
+    ReadOnlyTransaction,
+    StatementRefused,
+    TenantChanged,
+)
 from prefiq.sql.observing import Observed, without_literals
 from prefiq.sql.plan import Plan
 from prefiq.sql.tables import Tables
@@ -44,9 +50,6 @@ class Executor(Transactions):
         scope: Whose tenant every statement is confined to; the tenant is taken now and may not change.
         tables: Which tables belong to tenants.
         database: Name of the database.
-
-    Raises:
-        prefiq.sql.errors.AcrossNotServed: The scope reads across tenants.
     """
 
     def __init__(
@@ -68,6 +71,11 @@ class Executor(Transactions):
         """
         tenant = self.rules.tenant
         return tenant if tenant is not None else self.rules.require_tenant("")
+
+    @property
+    def door(self) -> str:
+        """What compiled plans are kept by: the engine, and whose rows its compiler reaches."""
+        return f"{self.kind.name}-across" if self.is_across else self.kind.name
 
     @property
     def dialect(self) -> sa.Dialect:
@@ -208,6 +216,8 @@ class Executor(Transactions):
 
     def _refusal(self) -> PrefiqError:
         """Why nothing can be written now."""
+        if self.is_across:
+            return AcrossOnlyReads()
         return TenantReadOnly(self.tenant) if self._frozen else ReadOnlyTransaction()
 
     @contextmanager

@@ -14,12 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from prefiq.contracts import Bound, Placement, Scope, ScopeClosed, Tenancy
+from prefiq.contracts import Across, Bound, Placement, Scope, ScopeClosed, Tenancy
 from prefiq.contracts.transactions import Isolation
 from prefiq.errors import PrefiqError
 from prefiq.sql.connection_manager import ConnectionManager
 from prefiq.sql.dialects.session import Session
 from prefiq.sql.errors import (
+    AcrossBlocked,
     CommitUnknown,
     DeadlineExceeded,
     Disconnected,
@@ -31,6 +32,8 @@ from prefiq.sql.tables import Tables
 
 __all__ = ["HeldConnection", "Level"]
 
+_NO_SETTING = "42704"
+"""PostgreSQL's ``undefined_object``: its wall asks for a tenant, and the connection is bound to none."""
 NEAR = 0.9
 """A statement's time is set anew only where the deadline leaves less than this part of it: that is a statement."""
 
@@ -67,6 +70,10 @@ class HeldConnection:
     """
 
     def __init__(self, connections: ConnectionManager, scope: Scope, tables: Tables, database: str) -> None:
+        self.is_across = isinstance(scope.tenancy, Across)
+        """Whether it reads across tenants: as another user, through another compiler."""
+        if self.is_across:
+            connections = connections.across
         self.kind = connections.kind(database)
         self._scope = scope
         self._tenancy = scope.tenancy
@@ -82,8 +89,8 @@ class HeldConnection:
         """The session of ``_connection``."""
         self._until = math.inf
         self._levels: list[Level] = []
-        self._frozen = isinstance(scope.tenancy, Bound) and scope.tenancy.read_only
-        """Whether the tenant itself is read-only now."""
+        self._frozen = self.is_across or (isinstance(scope.tenancy, Bound) and scope.tenancy.read_only)
+        """Whether the tenant itself is read-only now, or what is read across is."""
         self._read_only = self._frozen
         self._placement = _placement_on(database, scope.tenancy)
         self._stamp = scope.tenancy.tenant if isinstance(scope.tenancy, Bound) else ""
@@ -177,6 +184,8 @@ class HeldConnection:
         """
         session = self._session
         explained = from_driver(error, self.kind, self._database, self._tables, deleting=deleting)
+        if self.is_across and getattr(error, "sqlstate", "") == _NO_SETTING:
+            explained = AcrossBlocked(self._database)
         if session is not None:
             if isinstance(explained, Disconnected) and not session.dead:
                 session.kill()

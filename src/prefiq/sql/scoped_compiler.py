@@ -18,7 +18,7 @@ from sqlalchemy.sql import compiler as sa_compiler
 from sqlalchemy.sql import elements, selectable
 
 from prefiq.contracts import System, TenantNotBound, current_scope_or_none
-from prefiq.sql.errors import StatementRefused
+from prefiq.sql.errors import AcrossOnlyReads, StatementRefused
 from prefiq.sql.scoped_text import NoText, check_type, refuse_foreign_renderers, refuse_fragments
 from prefiq.sql.tables import TENANT, TENANT_LENGTH, Tables
 from prefiq.sql.tenant_scope import TenantScope
@@ -30,20 +30,26 @@ TENANT_BIND = "prefiq_tenant"
 """Name of the bound value that the compiler writes; nobody else may give it."""
 
 _KINDS = frozenset({"select", "compound_select", "insert", "update", "delete"})
+_WRITES = frozenset({"insert", "update", "delete"})
 _TYPE = FieldType("str", length=TENANT_LENGTH)
 
 
-def install(engine: sa.Engine, statement_compiler: type[Any], tables: Tables) -> None:
+def install(
+    engine: sa.Engine, statement_compiler: type[Any], tables: Tables, *, across: bool = False
+) -> None:
     """Make an engine compile for scopes only.
 
     Args:
         engine: A new one, nothing compiled yet.
         statement_compiler: Its dialect's own compiler.
         tables: Whose rows each table holds.
+        across: Whether for scopes that read across tenants, and do nothing else: no predicate is written.
     """
     dialect: Any = engine.dialect
     dialect.statement_compiler = type(
-        "ScopedCompiler", (_Scoping, statement_compiler), {"prefiq_tables": tables}
+        "AcrossCompiler" if across else "ScopedCompiler",
+        (_Scoping, statement_compiler),
+        {"prefiq_tables": tables, "prefiq_across": across},
     )
     dialect.ddl_compiler = type("NoDdl", (_NoDdl, dialect.ddl_compiler), {})
     dialect.preparer = type("ScopedPreparer", (_ScopedPreparer, dialect.preparer), {})
@@ -61,6 +67,7 @@ class _Scoping(NoText):
     """Mixed into a dialect's statement compiler."""
 
     prefiq_tables: Tables
+    prefiq_across: bool
 
     def __init__(self, dialect: Any, statement: Any, *args: Any, **kwargs: Any) -> None:
         if statement is not None and statement.__visit_name__ not in _KINDS:
@@ -71,6 +78,8 @@ class _Scoping(NoText):
             )
         if statement is not None:
             refuse_foreign_renderers(statement)
+            if self.prefiq_across and statement.__visit_name__ in _WRITES:
+                raise AcrossOnlyReads
         if kwargs.get("schema_translate_map"):
             raise StatementRefused(
                 "The statement names tables of another schema",
@@ -174,7 +183,7 @@ class _Scoping(NoText):
             )
 
     def _confine_table(self, table: Any, named: Any, into: list[Any], announced: Any = None) -> None:
-        if self._scope_of(table) == "tenant":
+        if self._scope_of(table) == "tenant" and not self.prefiq_across:
             into.append(self._predicate(table, named))
         # Once for each rendering: the same table elsewhere needs a predicate of its own.
         self._admitted[named if announced is None else announced] += 1
@@ -247,6 +256,7 @@ class _Scoping(NoText):
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """The tenant's column is written here; a caller may not give it."""
+        self._refuse_across()
         refuse_fragments(insert_stmt)
         table = insert_stmt.table
         names = [*(self.column_keys or ()), *_given_names(insert_stmt)]  # type: ignore[attr-defined]
@@ -288,6 +298,7 @@ class _Scoping(NoText):
 
     def visit_update(self, update_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """WHERE is confined, and the tenant's column may not be set."""
+        self._refuse_across()
         names = [*(self.column_keys or ()), *_given_names(update_stmt)]  # type: ignore[attr-defined]
         _refuse_other_tables(update_stmt)
         confined = self._confined_dml(update_stmt)
@@ -298,7 +309,13 @@ class _Scoping(NoText):
 
     def visit_delete(self, delete_stmt: Any, *args: Any, **kwargs: Any) -> Any:
         """WHERE is confined."""
+        self._refuse_across()
         return super().visit_delete(self._confined_dml(delete_stmt), *args, **kwargs)  # type: ignore[misc]
+
+    def _refuse_across(self) -> None:
+        """A CTE may write as well."""
+        if self.prefiq_across:
+            raise AcrossOnlyReads
 
     def _confined_dml(self, statement: Any) -> Any:
         refuse_fragments(statement)

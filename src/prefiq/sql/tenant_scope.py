@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from prefiq.contracts import Across, Bound, System, Tenancy, TenantNotBound
 from prefiq.sql import raw_sql
-from prefiq.sql.errors import AcrossNotServed, RawSqlRefused, SharedTableProtected
+from prefiq.sql.errors import RawSqlRefused, SharedTableProtected
 from prefiq.sql.known_functions import known_functions
 from prefiq.sql.tables import Tables
 
@@ -42,19 +42,15 @@ class TenantScope:
         tenancy: Of the scope, taken when its work began.
         tables: Every table and whose rows it holds.
         is_own: Whether the whole database is the tenant's, so that its tables hold no other's rows.
-
-    Raises:
-        AcrossNotServed: The scope reads across tenants.
     """
 
-    __slots__ = ("_tables", "is_own", "is_single", "is_system", "tenancy", "tenant")
+    __slots__ = ("_tables", "is_across", "is_own", "is_single", "is_system", "tenancy", "tenant")
 
     def __init__(self, tenancy: Tenancy, tables: Tables, *, is_own: bool = False) -> None:
-        if isinstance(tenancy, Across):
-            raise AcrossNotServed
         self.tenancy = tenancy
         self.tenant = tenancy.tenant if isinstance(tenancy, Bound) else None
-        """Key of the bound tenant; None in a scope of the system."""
+        """Key of the bound tenant; None in a scope of the system, and one that reads across tenants."""
+        self.is_across = isinstance(tenancy, Across)
         self.is_system = isinstance(tenancy, System)
         self.is_single = isinstance(tenancy, Bound) and tenancy.placement.mode == "single"
         self.is_own = is_own or self.is_single

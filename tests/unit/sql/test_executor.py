@@ -25,7 +25,7 @@ from prefiq.contracts import (
 )
 from prefiq.errors import PrefiqError
 from prefiq.sql import (
-    AcrossNotServed,
+    AcrossOnlyReads,
     ConnectionManager,
     ConnectionsExhausted,
     DatabaseLocked,
@@ -317,10 +317,12 @@ def test_scope_may_not_change_its_tenant(acme: Executor, orders: sa.Table) -> No
             statement()
 
 
-def test_across_is_not_served(open_executor: Callable[[Tenancy], Executor]) -> None:
-    """Reading across tenants is another executor's, which does not exist yet."""
-    with pytest.raises(AcrossNotServed):
-        open_executor(Across("report"))
+def test_across_only_reads(open_executor: Callable[[Tenancy], Executor], orders: sa.Table) -> None:
+    """The rows of all tenants, by another compiler; ``tests/tenancy/test_wall_across.py`` has the rest."""
+    db = open_executor(Across("report"))
+    for statement in (sa.insert(orders).values(number=1), sa.update(orders), sa.delete(orders)):
+        with pytest.raises(AcrossOnlyReads):
+            db.exec(statement)
 
 
 def test_second_writer_waits_and_then_gives_up(acme: Executor, orders: sa.Table, path: Path) -> None:
