@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from prefiq.sql.tables import TENANT
 
-__all__ = ["TenantTable", "count_rows", "delete_rows", "tenant_tables"]
+__all__ = ["TenantTable", "confine", "count_rows", "delete_rows", "tenant_tables"]
 
 BATCH = 1000
 
@@ -196,9 +196,13 @@ def delete_rows(
 
 
 def confine(connection: sa.Connection, tenant: str) -> None:
-    """Let row-level security, where the database has it, show this connection one tenant's rows alone."""
+    """Let row-level security, where the database has it, show this connection one tenant's rows alone.
+
+    A connection for migrations would else see the rows of all.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT set_config('prefiq.tenant', :tenant, false)"), {"tenant": tenant})
+        stamp = "SELECT set_config('prefiq.migrating', 'off', false), set_config('prefiq.tenant', :tenant, false)"
+        connection.execute(sa.text(stamp), {"tenant": tenant})
 
 
 def _in_batches(
