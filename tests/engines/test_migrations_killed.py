@@ -19,7 +19,6 @@ from tests.unit.migrations.kit import Workshop, model
 from prefiq.errors import Faults
 from prefiq.lowcode import field, ref
 from prefiq.migrations import migrate_from_declarations, plan, raw, status
-from prefiq.migrations.dialects import postgres
 from prefiq.migrations.errors import HalfApplied, MigrationFailed, RowsDoNotFit
 
 
@@ -131,7 +130,7 @@ def test_killed_at_any_statement_it_is_brought_to_the_same_end(
     engine: str, large: int, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tables, rows and history are those of a run that nobody disturbed, wherever it was broken off."""
-    monkeypatch.setattr(postgres, "LARGE", large)
+    monkeypatch.setattr("prefiq.migrations.dialects.plain.LARGE", large)
     monkeypatch.syspath_prepend(tmp_path)
     with servers.database(engine, folder=tmp_path) as at:
         untouched = Workshop(tmp_path, at)

@@ -15,7 +15,6 @@ from tests.unit.migrations.kit import Workshop, model
 
 from prefiq.lowcode import field, ref
 from prefiq.migrations import apply, plan, raw, status
-from prefiq.migrations.dialects import mariadb, postgres
 from prefiq.migrations.errors import BlockingChange, HalfApplied, MigrationFailed
 
 PRICE = {"price": (Decimal, field(precision=8, scale=2))}
@@ -23,8 +22,7 @@ PRICE = {"price": (Decimal, field(precision=8, scale=2))}
 
 @pytest.fixture(autouse=True)
 def _any_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mariadb, "LARGE", 1)
-    monkeypatch.setattr(postgres, "LARGE", 1)
+    monkeypatch.setattr("prefiq.migrations.dialects.plain.LARGE", 1)
 
 
 def counted(workshop: Workshop, table: str = "shop_thing") -> None:

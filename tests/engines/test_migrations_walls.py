@@ -16,7 +16,6 @@ from tests.unit.migrations.kit import Workshop, child, model
 
 from prefiq.lowcode import ModelMeta, children, field, ref
 from prefiq.migrations import Walls, apply, migrate_from_declarations, plan, raw, schema_of, sql
-from prefiq.migrations.dialects import postgres
 from prefiq.migrations.removal import belongings, remove
 
 __all__ = ["plain"]
@@ -207,7 +206,7 @@ def test_migrations_reach_the_rows_of_all_tenants(plain: Workshop, monkeypatch: 
     assert None not in plain.get("shop_thing", "other_id")
     assert plain.drifted() == []
     # Tables so large that indexes and references come after the transaction.
-    monkeypatch.setattr(postgres, "LARGE", 1)
+    monkeypatch.setattr("prefiq.migrations.dialects.plain.LARGE", 1)
     with plain.at.connect() as owner:
         owner.execute("ANALYZE shop_thing")
     grown |= {

@@ -7,9 +7,8 @@ So each gives up after a second, and is tried again a little later.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -21,19 +20,15 @@ from prefiq.migrations import raw
 from prefiq.migrations.dialects import mariadb_catalog as catalog
 from prefiq.migrations.dialects.mariadb_changes import steps_of
 from prefiq.migrations.dialects.mariadb_tables import DIALECT, TABLE_OPTIONS, physical, quoted
-from prefiq.migrations.dialects.renderer import NO_STRAYS, Referrer, Strays, literal
-from prefiq.migrations.errors import BlockingChange
-from prefiq.migrations.graph import Change
+from prefiq.migrations.dialects.plain import ServerRenderer
+from prefiq.migrations.dialects.renderer import literal
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
-from prefiq.migrations.steps import Later, Sql, Step
-from prefiq.migrations.walls import Breach, Walls
+from prefiq.migrations.steps import Sql
 from prefiq.sql.dialects.mariadb_types import CHARSET, COLLATION
 
-__all__ = ["LARGE", "MARIADB", "MariadbRenderer"]
+__all__ = ["MARIADB", "MariadbRenderer"]
 
-LARGE = 100_000
-"""About how many rows a table has that is not copied while writers wait, unless somebody says so."""
 _LOCK_WAIT = 1
 """Seconds that a statement waits for a lock, and that readers may wait behind it; MariaDB counts whole ones."""
 _WAITED, _DEADLOCK = 1205, 1213
@@ -44,7 +39,7 @@ _SESSION = ("lock_wait_timeout", "innodb_lock_wait_timeout", "foreign_key_checks
 T = TypeVar("T")
 
 
-class MariadbRenderer:
+class MariadbRenderer(ServerRenderer):
     """MariaDB's words."""
 
     name = "mariadb"
@@ -56,19 +51,6 @@ class MariadbRenderer:
     table_options = TABLE_OPTIONS
     dialect: sa.Dialect = DIALECT
     atomic = False
-    watchful = True
-
-    def render(
-        self, changes: Sequence[Change], now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
-    ) -> list[Step]:
-        """The steps of operations; each is one statement that is there whole or not at all."""
-        del strays
-        return [step for change in changes for step in steps_of(change, now)]
-
-    def strays(self, connection: sa.Connection, changes: Sequence[Change]) -> Mapping[str, Strays]:
-        """None: no table is made anew."""
-        del connection, changes
-        return NO_STRAYS
 
     def exclusively(
         self, connection: sa.Connection, work: Callable[[], T], *, wait: float, sleep: Callable[[float], None]
@@ -84,21 +66,6 @@ class MariadbRenderer:
         finally:
             with contextlib.suppress(pymysql.Error):  # a connection that is lost has lost its lock
                 raw.run(connection, f"SELECT RELEASE_LOCK({lock})")
-
-    def alone(
-        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
-    ) -> nullcontext[None]:
-        """``exclusively`` is all there is."""
-        del connection, wait, sleep
-        return nullcontext()
-
-    def is_large(self, connection: sa.Connection, table: str) -> bool:
-        """By the server's own estimate."""
-        return catalog.rows_of(connection, table) >= LARGE
-
-    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
-        """Nothing is left for later: MariaDB lets others go on by itself."""
-        raise NotImplementedError
 
     @contextmanager
     def together(self, connection: sa.Connection) -> Iterator[None]:
@@ -144,14 +111,8 @@ class MariadbRenderer:
             if _number(error) not in _NOT_SO:
                 raise
             if not may_block:
-                self._check_small(connection, step)
+                self.require_small(connection, step)
             raw.run(connection, step.text)
-
-    def _check_small(self, connection: sa.Connection, step: Sql) -> None:
-        for table in step.tables:
-            rows = catalog.rows_of(connection, table)
-            if rows >= LARGE:
-                raise BlockingChange(step.title, table, rows)
 
     def is_busy(self, error: BaseException) -> bool:
         """Whether it waited for a lock too long, or ended a deadlock."""
@@ -161,35 +122,9 @@ class MariadbRenderer:
         """The number, which the documentation explains."""
         return f"MariaDB error {_number(error)}"
 
-    def has_table(self, connection: sa.Connection, table: str) -> bool:
-        """Whether there is such a table."""
-        return catalog.has_table(connection, table)
-
     def definition(self, connection: sa.Connection, table: str) -> str:
         """Its CREATE TABLE, without what inserts change."""
         return catalog.definition(connection, table)
-
-    def broken_references(self, connection: sa.Connection) -> dict[str, int]:
-        """Table → how many of its rows refer to rows that are not there."""
-        return catalog.broken_references(connection)
-
-    def referrers(self, connection: sa.Connection, tables: Collection[str]) -> list[Referrer]:
-        """References to these tables from others than these."""
-        return catalog.referrers(connection, tables)
-
-    def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
-        """What MariaDB says of a table."""
-        return catalog.fingerprint(connection, table)
-
-    def wall_of(self, table: str, walls: Walls) -> list[str]:
-        """None: it has no walls."""
-        del table, walls
-        return []
-
-    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
-        """None: it has no walls."""
-        del connection, schema, walls
-        return []
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
         """What it says of temporary tables, which nobody else sees."""
@@ -222,4 +157,4 @@ def _number(error: BaseException) -> int:
     return number if isinstance(number, int) else 0
 
 
-MARIADB = MariadbRenderer()
+MARIADB = MariadbRenderer(catalog, steps_of)

@@ -11,9 +11,8 @@ and write; a journal says what of it is left.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -23,6 +22,7 @@ from psycopg import pq
 from prefiq.migrations import raw
 from prefiq.migrations.dialects import postgres_catalog as catalog
 from prefiq.migrations.dialects import postgres_walls
+from prefiq.migrations.dialects.plain import ServerRenderer
 from prefiq.migrations.dialects.postgres_changes import (
     DIALECT,
     create_index,
@@ -31,18 +31,14 @@ from prefiq.migrations.dialects.postgres_changes import (
     references,
     steps_of,
 )
-from prefiq.migrations.dialects.renderer import NO_STRAYS, Referrer, Strays, causes
-from prefiq.migrations.errors import BlockingChange
-from prefiq.migrations.graph import Change
+from prefiq.migrations.dialects.renderer import causes
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import Schema
-from prefiq.migrations.steps import Later, Sql, Step
+from prefiq.migrations.steps import Later, Sql
 from prefiq.migrations.walls import Breach, Walls
 
-__all__ = ["LARGE", "POSTGRES", "PostgresRenderer"]
+__all__ = ["POSTGRES", "PostgresRenderer"]
 
-LARGE = 100_000
-"""About how many rows a table has that is not held up unless somebody says so."""
 LOCK_TIMEOUT = 200
 """Milliseconds that a statement waits for a lock, and that readers may wait behind it."""
 _LOCK = int.from_bytes(b"prefiq", "big")
@@ -51,7 +47,7 @@ _BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 T = TypeVar("T")
 
 
-class PostgresRenderer:
+class PostgresRenderer(ServerRenderer):
     """PostgreSQL's words."""
 
     name = "postgres"
@@ -61,19 +57,6 @@ class PostgresRenderer:
     table_options = ""
     dialect: sa.Dialect = DIALECT
     atomic = True
-    watchful = True
-
-    def render(
-        self, changes: Sequence[Change], now: datetime, strays: Mapping[str, Strays] = NO_STRAYS
-    ) -> list[Step]:
-        """The steps of operations."""
-        del strays
-        return [step for change in changes for step in steps_of(change, now)]
-
-    def strays(self, connection: sa.Connection, changes: Sequence[Change]) -> Mapping[str, Strays]:
-        """None: no table is made anew."""
-        del connection, changes
-        return NO_STRAYS
 
     def exclusively(
         self, connection: sa.Connection, work: Callable[[], T], *, wait: float, sleep: Callable[[float], None]
@@ -102,10 +85,6 @@ class PostgresRenderer:
         finally:
             with contextlib.suppress(psycopg.Error):  # a connection that is lost has lost its lock
                 raw.run(connection, f"SELECT pg_advisory_unlock({_LOCK})")
-
-    def is_large(self, connection: sa.Connection, table: str) -> bool:
-        """By the server's own estimate, or by its size where there is none yet."""
-        return catalog.rows_of(connection, table) >= LARGE
 
     def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
         """Others read and write meanwhile; it waits for transactions that were there before it."""
@@ -146,16 +125,6 @@ class PostgresRenderer:
             raise
         return result
 
-    def together(self, connection: sa.Connection) -> nullcontext[None]:
-        """The migration is one transaction."""
-        del connection
-        return nullcontext()
-
-    def around(self, step: Sql) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """None: steps that need it say so themselves."""
-        del step
-        return (), ()
-
     def in_transaction(self, connection: sa.Connection) -> bool:
         """As the driver sees it."""
         return _driver(connection).info.transaction_status != pq.TransactionStatus.IDLE
@@ -163,9 +132,7 @@ class PostgresRenderer:
     def define(self, connection: sa.Connection, step: Sql, *, may_block: bool) -> None:
         """Run it; nobody reads a table whose rows are all written anew."""
         if step.copies and not may_block:
-            for table in step.tables:
-                if (rows := catalog.rows_of(connection, table)) >= LARGE:
-                    raise BlockingChange(step.title, table, rows)
+            self.require_small(connection, step)
         raw.run(connection, step.text)
 
     def is_busy(self, error: BaseException) -> bool:
@@ -176,27 +143,11 @@ class PostgresRenderer:
         """``UniqueViolation`` and the like, as SQLSTATE has it."""
         return type(error).__name__
 
-    def has_table(self, connection: sa.Connection, table: str) -> bool:
-        """Whether there is such a table."""
-        return catalog.has_table(connection, table)
-
     def definition(self, connection: sa.Connection, table: str) -> str:
         """What the catalog says, as text."""
         return "\n".join(
             f"{part}: {said}" for part, said in sorted(self.fingerprint(connection, table).items())
         )
-
-    def broken_references(self, connection: sa.Connection) -> dict[str, int]:
-        """Table → how many of its rows refer to rows that are not there."""
-        return catalog.broken_references(connection)
-
-    def referrers(self, connection: sa.Connection, tables: Collection[str]) -> list[Referrer]:
-        """References to these tables from others than these."""
-        return catalog.referrers(connection, tables)
-
-    def fingerprint(self, connection: sa.Connection, table: str) -> dict[str, str]:
-        """What the catalog says of a table."""
-        return catalog.fingerprint(connection, table)
 
     def wall_of(self, table: str, walls: Walls) -> list[str]:
         """Row-level security, forced, and its policies."""
@@ -226,4 +177,4 @@ def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
     return driver
 
 
-POSTGRES = PostgresRenderer()
+POSTGRES = PostgresRenderer(catalog, steps_of)

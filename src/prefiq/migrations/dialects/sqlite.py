@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from prefiq.migrations import raw
 from prefiq.migrations.dialects.ddl import create_table, indexes_of, said
 from prefiq.migrations.dialects.fit import doubled
+from prefiq.migrations.dialects.plain import PlainRenderer
 from prefiq.migrations.dialects.renderer import NO_STRAYS, Referrer, Strays
 from prefiq.migrations.dialects.sqlite_catalog import fingerprint, strays_in
 from prefiq.migrations.dialects.sqlite_fields import DIALECT, WORDS, change_fields, column_of, quoted
@@ -32,8 +32,7 @@ from prefiq.migrations.operations import (
 )
 from prefiq.migrations.patience import Patience
 from prefiq.migrations.snapshot import ModelState, Schema
-from prefiq.migrations.steps import Call, Later, Sql, Step
-from prefiq.migrations.walls import Breach, Walls
+from prefiq.migrations.steps import Call, Sql, Step
 
 __all__ = ["SQLITE", "SqliteRenderer"]
 
@@ -42,7 +41,7 @@ POLL = 0.2
 T = TypeVar("T")
 
 
-class SqliteRenderer:
+class SqliteRenderer(PlainRenderer):
     """SQLite's words."""
 
     name = "sqlite"
@@ -120,26 +119,10 @@ class SqliteRenderer:
             driver.execute(f"PRAGMA foreign_keys = {watched}")
         return result
 
-    def alone(
-        self, connection: sa.Connection, *, wait: float, sleep: Callable[[float], None]
-    ) -> nullcontext[None]:
-        """Nothing happens outside of transactions."""
-        del connection, wait, sleep
-        return nullcontext()
-
     def is_large(self, connection: sa.Connection, table: str) -> bool:
         """There is one way only."""
         del connection, table
         return False
-
-    def finish(self, connection: sa.Connection, later: Later, *, wait: float) -> None:
-        """Nothing is left for later."""
-        raise NotImplementedError
-
-    def together(self, connection: sa.Connection) -> nullcontext[None]:
-        """The migration is one transaction."""
-        del connection
-        return nullcontext()
 
     def define(self, connection: sa.Connection, step: Sql, *, may_block: bool) -> None:
         """Writers wait anyway."""
@@ -173,11 +156,6 @@ class SqliteRenderer:
         del connection, tables
         return []
 
-    def around(self, step: Sql) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """None: nobody else writes anyway."""
-        del step
-        return (), ()
-
     def in_transaction(self, connection: sa.Connection) -> bool:
         """As the driver sees it."""
         return bool(getattr(connection.connection.driver_connection, "in_transaction", False))
@@ -200,16 +178,6 @@ class SqliteRenderer:
             return fingerprint(cast("sqlite3.Cursor", cursor), table)
         finally:
             cursor.close()
-
-    def wall_of(self, table: str, walls: Walls) -> list[str]:
-        """None: it has no walls."""
-        del table, walls
-        return []
-
-    def breaches(self, connection: sa.Connection, schema: Schema, walls: Walls) -> list[Breach]:
-        """None: it has no walls."""
-        del connection, schema, walls
-        return []
 
     def expected(self, connection: sa.Connection, schema: Schema) -> dict[str, dict[str, str]]:
         """What a database in memory says of the tables of a schema."""
