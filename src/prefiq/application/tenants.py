@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefiq.application import tenant_places as places
 from prefiq.application.tenant_deletion import GRACE, Deletion, delete, planned, tell_nobody
+from prefiq.application.tenant_domains import Domains
 from prefiq.application.tenant_export import Format, export
 from prefiq.application.tenant_export import planned as planned_export
 from prefiq.bridge import pause
@@ -77,6 +78,7 @@ class Tenants:
         self._app = app
         self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
+        self._domains = Domains(app, self.REASON, REMEMBERED_SECONDS)
         self.settling: float = REMEMBERED_SECONDS
         """Seconds that a change waits for other processes; a test with one process needs none."""
 
@@ -99,6 +101,10 @@ class Tenants:
     def is_active(self, key: str) -> bool:
         """Whether a tenant exists and is served.  An unknown key costs no query if it cannot be one."""
         return self.bound(key) is not None
+
+    def of_domain(self, host: str) -> str | None:
+        """Key of the tenant that a host of its own leads to; None where it is nobody's, or not verified."""
+        return self._domains.tenant_of(host)
 
     def _look(self, key: str) -> Bound | None:
         if re.fullmatch(TENANT_KEY, key) is None:

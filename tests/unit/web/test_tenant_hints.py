@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from datetime import UTC, datetime
 
 import pytest
 from starlette.routing import Route
@@ -195,17 +197,32 @@ def test_verified_domains_select_too(tmp_path):
         assert len(asked) == 3
 
 
-def test_unknown_suspended_and_foreign_tenants_cannot_be_told_apart(call, tmp_path):
-    """Whatever names them: one status, one body, the same header fields."""
-    from prefiq import IDomain, Tenant
-    from prefiq.foundation.tenants import TenantState
+def test_the_directorys_domains_are_those_that_are_verified(call):
+    """One that is only claimed leads nowhere; the answer is remembered for as long as a tenant is."""
+    from prefiq import IDomainService
+    from prefiq.application.tenants import REMEMBERED_SECONDS
+    from prefiq.foundation.tenants import TenantDomain
 
+    def add(host, key, verified_at=None):
+        with call.app.scope(as_system="test") as scope:
+            scope[IDomainService[TenantDomain]].create(
+                TenantDomain(host=host, tenant_key=key, verified_at=verified_at)
+            )
+
+    add("www.acme.example", "acme", datetime(2026, 1, 1, tzinfo=UTC))
+    add("claimed.example", "acme")
+    assert call.tenant(BOTH, host="www.acme.example") == "acme"
+    assert call.tenant(ACME, host="claimed.example") == 403
+    assert call.tenant("globex", host="www.acme.example") == 403
+    domains = call.app.tenants._domains
+    assert all(until <= time.monotonic() + REMEMBERED_SECONDS for _, until in domains._known.values())
+    assert domains._known.keys() == {"www.acme.example", "claimed.example"}
+
+
+def test_unknown_suspended_and_foreign_tenants_cannot_be_told_apart(call):
+    """Whatever names them: one status, one body, the same header fields."""
     call.app.tenants.create("closed")
-    with call.app.scope(as_system="test") as scope:
-        closed = scope[IDomain[Tenant]].get_by("key", "closed")
-        closed.state = TenantState.SUSPENDED
-        scope[IDomain[Tenant]].update(closed)
-    call.app.tenants._known.clear()
+    call.app.tenants.suspend("closed", reason="test")
     base = {"host": "shop.example"}
     answers = [
         call("nobody", **base),
