@@ -1,4 +1,4 @@
-"""Transactions, errors and time limits on PostgreSQL, in both modes."""
+"""Transactions and errors that are PostgreSQL's own, in both modes; what servers have in common is one folder up."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.engines.postgres.shop import Owner, Shop, Thing, Unit
+from tests.engines.postgres.shop import Shop, Thing, Unit
 
-from prefiq.contracts import ForeignKeyViolation, UniqueViolation, ValidationFailed
+from prefiq.contracts import UniqueViolation
 from prefiq.contracts.transactions import Isolation
-from prefiq.errors import PrefiqError
 from prefiq.sql import (
-    DatabaseLocked,
-    DeadlineExceeded,
     Deadlock,
-    SchemaMissing,
     SerializationFailure,
-    StatementTimeout,
     TransactionFailed,
     TransactionLost,
 )
@@ -41,25 +35,6 @@ def other(shop: Shop) -> Iterator[Any]:
 
 def count(unit: Unit) -> int:
     return int(unit.executor.scalar(sa.select(sa.func.count()).select_from(unit.thing)))
-
-
-def test_transactions_and_savepoints(shop: Shop) -> None:
-    """Kept whole or undone whole; a nested one is undone alone."""
-
-    def use(unit: Unit) -> None:
-        with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
-            unit.things.save(Thing(code="undone"))
-            raise Undo
-        assert count(unit) == 0
-        with unit.executor.tx():
-            unit.things.save(Thing(code="kept"))
-            with pytest.raises(UniqueViolation), unit.executor.tx():  # noqa: PT012
-                unit.things.save(Thing(code="undone"))
-                unit.things.save(Thing(code="kept"))
-            unit.things.save(Thing(code="kept, too"))
-        assert count(unit) == 2
-
-    shop.in_scope(use)
 
 
 def test_failed_transaction_cannot_be_committed(shop: Shop) -> None:
@@ -172,79 +147,6 @@ def test_deadlock(shop: Shop) -> None:
     shop.in_scope(use)
 
 
-@contextmanager
-def locked(shop: Shop) -> Iterator[None]:
-    """Every row of things is locked by somebody else."""
-    with other(shop) as connection:
-        connection.execute("BEGIN")
-        connection.execute("SELECT 1 FROM shop_thing FOR UPDATE")
-        yield
-        connection.execute("ROLLBACK")
-
-
-def test_lock_is_not_waited_for_without_end(shop: Shop) -> None:
-    """As on SQLite, a writer gives up after DB_BUSY_TIMEOUT."""
-    shop = Shop(shop.database, busy_timeout=0.05)
-
-    def use(unit: Unit) -> None:
-        thing = unit.things.save(Thing(code="a"))
-        thing.whole = 1
-        with locked(shop), pytest.raises(DatabaseLocked):
-            unit.things.update(thing)
-        unit.things.update(thing)
-
-    shop.in_scope(use)
-
-
-def test_statement_timeout(shop: Shop) -> None:
-    """DB_STATEMENT_TIMEOUT ends a statement; the connection serves the next one."""
-    shop = Shop(shop.database, statement_timeout=0.05)
-
-    def use(unit: Unit) -> None:
-        with pytest.raises(StatementTimeout):
-            unit.executor.scalar("SELECT pg_sleep(10)")
-        backend = unit.backend
-        with pytest.raises(StatementTimeout), unit.executor.tx():  # noqa: PT012
-            unit.things.save(Thing(code="a"))
-            unit.executor.scalar("SELECT pg_sleep(10)")
-        assert count(unit) == 0
-        assert unit.backend == backend
-
-    shop.in_scope(use)
-
-
-def setting(unit: Unit, name: str) -> str:
-    return str(unit.executor.scalar("SELECT current_setting(%s)", (name,)))
-
-
-def test_deadline_ends_statements(shop: Shop) -> None:
-    """A unit's deadline limits its statements, and no unit after it; over it, nothing is sent."""
-    shop = Shop(shop.database, statement_timeout=600, pool_size=1)
-
-    def use() -> None:
-        with shop.scope(seconds=100) as scope:
-            unit = Unit(shop, scope)
-            assert setting(unit, "statement_timeout").removesuffix("ms") in {
-                "100s",
-                *map(str, range(99_000, 100_001)),
-            }
-            with pytest.raises(Undo), unit.executor.tx():  # noqa: PT012
-                unit.executor._until -= 50
-                assert int(setting(unit, "statement_timeout").removesuffix("ms")) < 50_001
-                raise Undo
-            assert int(setting(unit, "statement_timeout").removesuffix("ms")) < 50_001
-        with shop.scope() as scope:
-            assert setting(Unit(shop, scope), "statement_timeout") == "10min"
-        with shop.scope(seconds=0.1) as scope:
-            unit = Unit(shop, scope)
-            with pytest.raises(StatementTimeout):
-                unit.executor.scalar("SELECT pg_sleep(10)")
-            with pytest.raises(DeadlineExceeded):
-                count(unit)
-
-    shop.run(use)
-
-
 def test_plans_stay_prepared_through_a_rollback(shop: Shop) -> None:
     """The driver would forget them all."""
     prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%shop_thing.ratio%%'"
@@ -297,45 +199,5 @@ def test_migration_under_prepared_plans(shop: Shop) -> None:
         assert caught.value.retryable
         with unit.executor.tx():
             assert unit.things.get_by_id(thing.id).word == "w"
-
-    shop.in_scope(use)
-
-
-SECRET = "not-for-any-log"
-
-
-def chain(error: BaseException) -> list[str]:
-    """The texts of an error as Prefiq shows them; the driver's own is a cause, which is not shown."""
-    return [str(error), repr(error), *(str(value) for value in vars(error).values())]
-
-
-def test_errors_name_model_and_fields_and_no_value(shop: Shop) -> None:
-    """By the constraint's name, of which the tables know the columns."""
-
-    def use(unit: Unit) -> None:
-        made = unit.things.save(Thing(code=SECRET, word=SECRET))
-        unit.owners.save(Owner(thing_id=made.id, name=SECRET))
-        row = {"id": UUID(int=9), "version": 1, "name": SECRET}
-        owners = sa.insert(unit.owner)
-        cases: list[tuple[Any, type[PrefiqError], dict[str, Any]]] = [
-            (lambda: unit.things.save(Thing(code=SECRET)), UniqueViolation,
-             {"model": "shop.Thing", "fields": ("code",)}),
-            (lambda: unit.owners.save(Owner(thing_id=UUID(int=404), name=SECRET)), ForeignKeyViolation,
-             {"model": "shop.Owner", "fields": ("thing_id",), "deleting": False}),
-            (lambda: unit.things.delete(made), ForeignKeyViolation,
-             {"model": "shop.Thing", "fields": (), "deleting": True}),
-            (lambda: unit.executor.exec(owners.values({**row, "name": None})), ValidationFailed,
-             {"model": "shop.Owner"}),
-            (lambda: unit.executor.exec(owners.values({**row, "id": None})), ValidationFailed, {}),
-            (lambda: unit.executor.exec(owners.values({**row, "name": SECRET * 9})), PrefiqError, {}),
-            (lambda: unit.executor.query("SELECT %s FROM nowhere", (SECRET,)), SchemaMissing, {}),
-            (lambda: unit.executor.query("SELECT nothing, %s", (SECRET,)), SchemaMissing, {}),
-            (lambda: unit.executor.query("SELECT %s::int", (SECRET,)), PrefiqError, {}),
-        ]  # fmt: skip
-        for run, kind, fields in cases:
-            with pytest.raises(kind) as caught:
-                run()
-            assert {name: getattr(caught.value, name) for name in fields} == fields
-            assert not [text for text in chain(caught.value) if SECRET in text]
 
     shop.in_scope(use)
