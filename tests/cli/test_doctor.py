@@ -57,6 +57,21 @@ def test_doctor_boot_lists_who_bound_what(within) -> None:
     assert "projects.IProject" in within("doctor", "boot", "--bindings").stdout
 
 
+def test_doctor_boot_says_where_secrets_come_from(within, application: Path, monkeypatch) -> None:
+    """Where, never what: a file and the environment, as text and as JSON."""
+    key = "b1Hq8WmYv5Ls2Rk7Td9Ca4Xe6Nf3Gu0Jp"
+    (application / "jwt").write_text(key)
+    monkeypatch.setenv("JWT_SECRET_KEY_FILE", "jwt")
+    monkeypatch.setenv("JWT_SECRET_KEY_PREVIOUS", key[::-1])
+    result = within("doctor", "boot")
+    assert f"JWT_SECRET_KEY comes from: file {application / 'jwt'}\n" in result.stdout
+    assert "JWT_SECRET_KEY_PREVIOUS comes from: environment\n" in result.stdout
+    answer = within("doctor", "boot", "--json").stdout
+    assert json.loads(answer)["secrets"]["JWT_SECRET_KEY_PREVIOUS"] == "environment"
+    assert key not in result.output + answer
+    assert key[::-1] not in result.output + answer
+
+
 def test_doctor_boot_warns_of_a_part_that_nobody_binds(run, shop: Path) -> None:
     """A service in a file that nothing imports is found; one that only serves tests is not."""
     (shop / "service.py").write_text(

@@ -10,6 +10,7 @@ __all__ = [
     "DotenvError",
     "SecretFileError",
     "SecretInToml",
+    "SecretStoreError",
     "SettingError",
     "TomlError",
     "UnknownSetting",
@@ -106,3 +107,14 @@ class SecretInToml(SettingError):
     """
 
     code: ClassVar[str] = "PFQ108"
+
+
+class SecretStoreError(SettingError):
+    """A secret's value refers to a store, such as ``vault:secret/prefiq#jwt``, and the store does not give it.
+
+    It cannot be reached, does not answer within ``SECRETS_TIMEOUT``, does not know who asks, or has no such
+    secret.  The text says which; nothing that the store answered is repeated.  A store that fails is asked
+    once, so that several settings may name the same problem.
+    """
+
+    code: ClassVar[str] = "PFQ109"

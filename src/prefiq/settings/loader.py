@@ -48,6 +48,7 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
     sources = Sources(folder, environ, read_dotenv(folder / ".env", faults) if dotenv else {})
     origins: dict[str, str] = {}
     reader = Reader(sources, faults, origins)
+    sources.stores.timeout = secrets_timeout = reader.read(table.SECRETS_TIMEOUT)
     _hide_secrets(reader, sources)
 
     env = reader.read(table.ENV)
@@ -78,6 +79,7 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
         database_roles=roles,
         tenant_db_key=reader.read_optional(table.TENANT_DB_KEY),
         db_max_connections=reader.read(table.DB_MAX_CONNECTIONS),
+        secrets_timeout=secrets_timeout,
         jwt_keys=_jwt_keys(reader, is_production=is_production),
         log_level=reader.read(table.LOG_LEVEL),
         log_format=reader.read(table.LOG_FORMAT),
@@ -93,6 +95,7 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
         sources=MappingProxyType(origins),
         warnings=(),
     )
+    sources.stores.close()
     warnings = unknown_variables(sources, tuple(databases), faults)
     if faults:
         raise Faults("The settings are wrong", faults)

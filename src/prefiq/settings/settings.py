@@ -12,6 +12,7 @@ from prefiq.settings.databases import DatabaseSettings
 from prefiq.settings.errors import SettingError
 from prefiq.settings.issuers import Issuer
 from prefiq.settings.secret import Secret
+from prefiq.settings.table import TABLE
 from prefiq.settings.toml_file import AppRef
 
 __all__ = ["TEST_KEY", "Settings"]
@@ -42,6 +43,7 @@ class Settings:
         tenant_db_key: What the passwords of tenants' own accounts are derived from; None where they have none.
         db_max_connections: To databases that tenants have of their own, in one process.
         jwt_keys: The first signs, all verify; empty where only outside issuers are accepted.
+        secrets_timeout: Seconds that a store of secrets may take for one answer.
         log_level: For example ``"INFO"``.
         log_format: ``"text"`` or ``"json"``.
         log_color: Whether colours may appear on a terminal; false in production.
@@ -72,6 +74,7 @@ class Settings:
     tenant_db_key: Secret | None
     db_max_connections: int
     jwt_keys: tuple[Secret, ...]
+    secrets_timeout: float
     log_level: str
     log_format: str
     log_color: bool
@@ -95,6 +98,16 @@ class Settings:
     def database(self) -> DatabaseSettings:
         """The default database."""
         return self.databases["default"]
+
+    @property
+    def secret_sources(self) -> Mapping[str, str]:
+        """Each secret that is given, by its variable, and where it comes from; never what it is."""
+        secret = tuple(setting.name for setting in TABLE if setting.secret)
+        given = {
+            name: source for name, source in self.sources.items() if source not in {"not set", "default"}
+        }
+        # `MIGRATE_DB_PASS` is a `DB_PASS`.
+        return {name: source for name, source in sorted(given.items()) if name.endswith(secret)}
 
     def app_settings(self, name: str) -> Mapping[str, Any]:
         """The table ``[settings.<name>]`` of ``prefiq.toml``, read-only to its leaves; empty where there is none."""

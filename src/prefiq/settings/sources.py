@@ -1,8 +1,10 @@
-"""Where the text of a variable comes from: the environment, a secret's file, ``.env``.
+"""Where the text of a variable comes from: the environment, a secret's file, systemd, a store, ``.env``.
 
-The environment wins over ``.env`` as a whole: ``X`` or ``X_FILE`` there hides both here.  ``X`` beside
-``X_FILE`` at one source is an error, since nobody can tell which was meant.  A variable that is set to
-nothing counts as not given.  The process's own environment is never changed.
+The environment wins over ``.env`` as a whole: ``X`` or ``X_FILE`` there hides both here.  A credential of
+systemd, the file ``X`` in ``CREDENTIALS_DIRECTORY``, belongs to the environment.  Two of these ways at one
+source are an error, since nobody can tell which was meant.  A secret's value may refer to a store,
+``vault:secret/prefiq#jwt``; what a file holds is taken as it is.  A variable that is set to nothing counts as
+not given.  The process's own environment is never changed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefiq.settings.errors import DotenvError, SecretFileError, SettingError
+from prefiq.settings.errors import DotenvError, SecretFileError, SecretStoreError, SettingError
+from prefiq.settings.secret_stores import SecretNotRead, SecretStores, StoreDown
 
 __all__ = [
     "EMPTY",
@@ -28,6 +31,8 @@ __all__ = [
 
 SECRET_FILE_LIMIT = 64 * 1024
 """Bytes that a secret's file may have."""
+STORE_TIMEOUT = 5.0
+"""Seconds that a store may take for one answer, until the settings say otherwise."""
 MISSING = "the file does not exist"
 EMPTY = "the file is empty"
 _TEXT_LIMIT = 1024 * 1024
@@ -39,7 +44,8 @@ class Given:
 
     Args:
         text: As it was written.
-        source: For people: ``"environment"``, ``".env line 4"``, ``"file /run/secrets/key"``.
+        source: For people: ``"environment"``, ``".env line 4"``, ``"file /run/secrets/key"``,
+            ``"vault:secret/prefiq#jwt (environment)"``.
     """
 
     text: str = field(repr=False)
@@ -57,6 +63,9 @@ class Sources:
 
     def __init__(self, folder: Path, environ: Mapping[str, str], dotenv: Mapping[str, Given]) -> None:
         self._folder = folder
+        self.stores = SecretStores(self._ask, STORE_TIMEOUT)
+        directory = environ.get("CREDENTIALS_DIRECTORY", "").strip()
+        self._credentials = Path(directory) if directory else None
         self.layers: tuple[Mapping[str, Given], ...] = (
             {name: Given(text, "environment") for name, text in environ.items() if text.strip()},
             {name: given for name, given in dotenv.items() if given.text.strip()},
@@ -68,21 +77,32 @@ class Sources:
         Args:
             name: The variable.
             faults: Takes what is wrong with a secret's file.
-            secret: Whether ``<name>_FILE`` counts.
+            secret: Whether ``<name>_FILE``, a credential and a reference to a store count.
         """
-        for layer in self.layers:
+        for place, layer in enumerate(self.layers):
             given = layer.get(name)
             pointer = layer.get(f"{name}_FILE") if secret else None
-            if pointer is None:
-                if given is not None:
-                    return given
-                continue
-            if given is None:
-                return self._secret(name, pointer, faults)
-            both = " and ".join(sorted({given.source, pointer.source}))
-            problem = f"is given twice, as {name} and as {name}_FILE"
-            faults.append(SecretFileError(name, problem, both, "keep one of the two"))
-            return None
+            credential = self._credential(name) if secret and place == 0 else None
+            ways = {
+                name: given.source if given else "",
+                f"{name}_FILE": pointer.source if pointer else "",
+                f"the credential {name}": "systemd" if credential else "",
+            }
+            found = [way for way, source in ways.items() if source]
+            if len(found) > 1:
+                problem = f"is given twice, as {' and as '.join(found)}"
+                both = " and ".join(sorted({ways[way] for way in found}))
+                faults.append(SecretFileError(name, problem, both, "keep one of the two"))
+                return None
+            if pointer is not None:
+                path = self._folder / pointer.text.strip()
+                where = f"{pointer.source}: {str(path)!r}"
+                return self._secret(f"{name}_FILE", path, f"file {path}", where, faults)
+            if credential is not None:
+                where = f"credential {name}"
+                return self._secret(name, credential, where, where, faults)
+            if given is not None:
+                return self._referred(name, given, faults) if secret else given
         return None
 
     def names(self) -> Iterable[tuple[str, str]]:
@@ -91,15 +111,42 @@ class Sources:
             for name, given in layer.items():
                 yield name, given.source
 
-    def _secret(self, name: str, pointer: Given, faults: list[SettingError]) -> Given | None:
-        path = self._folder / pointer.text.strip()
+    def _credential(self, name: str) -> Path | None:
+        path = self._credentials / name if self._credentials is not None else None
+        return path if path is not None and path.exists() else None
+
+    def _secret(
+        self, name: str, path: Path, source: str, where: str, faults: list[SettingError]
+    ) -> Given | None:
         try:
-            return Given(unterminated(file_text(path, SECRET_FILE_LIMIT)), f"file {path}")
+            return Given(unterminated(file_text(path, SECRET_FILE_LIMIT)), source)
         except ValueError as problem:
             accepted = "a readable text file of at most 64 KiB that holds the secret alone"
-            where = f"{pointer.source}: {str(path)!r}"
-            faults.append(SecretFileError(f"{name}_FILE", str(problem), where, accepted))
+            faults.append(SecretFileError(name, str(problem), where, accepted))
             return None
+
+    def _referred(self, name: str, given: Given, faults: list[SettingError]) -> Given | None:
+        reference = self.stores.reference(given.text)
+        if reference is None:
+            return given
+        source = f"{':'.join(reference)} ({given.source})"
+        try:
+            return Given(self.stores.read(reference), source)
+        except SecretNotRead as error:
+            faults.append(SecretStoreError(name, error.problem, source, error.fix))
+            return None
+
+    def _ask(self, name: str) -> str | None:
+        # What a store is set up with may be a file or a credential; it is never in a store itself.
+        for layer in self.layers:
+            given = layer.get(name)
+            if given is not None and self.stores.reference(given.text):
+                return None
+        faults: list[SettingError] = []
+        given = self.find(name, faults, secret=True)
+        if faults:
+            raise StoreDown(f"{faults[0].name}: {faults[0].problem}", faults[0].accepted)
+        return given.text if given is not None else None
 
 
 def file_text(path: Path, limit: int = _TEXT_LIMIT) -> str:

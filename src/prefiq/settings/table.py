@@ -330,6 +330,13 @@ JWT_SECRET_KEY_PREVIOUS: Setting[Secret] = Setting(
     unset="none",
     secret=True,
 )
+SECRETS_TIMEOUT = Setting(
+    "SECRETS_TIMEOUT",
+    kinds.seconds(0.1, 60),
+    "5",
+    "How long a store of secrets may take for one answer, where a secret is given as `vault:…` or `ssm:…`.",
+    SECURITY,
+)
 JWT_ISSUERS = Setting(
     "JWT_ISSUERS",
     kinds.text('JSON: {"name": {"issuer": …, "audience": …, "jwks_uri": …}}'),
@@ -410,6 +417,7 @@ TABLE: tuple[Setting[Any], ...] = (
     SLOW_QUERY,
     JWT_SECRET_KEY,
     JWT_SECRET_KEY_PREVIOUS,
+    SECRETS_TIMEOUT,
     JWT_ISSUERS,
     BODY_LIMIT,
     REQUEST_TIMEOUT,

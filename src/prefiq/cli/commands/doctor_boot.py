@@ -58,6 +58,7 @@ def command(
     from prefiq.doctor import examine_boot, exit_code_of
 
     found = examine_boot(session.settings, check_files_to_be_deployed, seconds=timeout)
+    secrets = dict(found.settings.secret_sources) if found.settings is not None else {}
     code = exit_code_of(found.findings, strict=strict)
     modules: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
@@ -83,10 +84,13 @@ def command(
     def show() -> None:
         if found.app is not None:
             click.echo(f"{len(modules)} modules, {len(found.app.catalog)} models, {len(entries)} bindings")
+        for name, source in secrets.items():
+            click.echo(f"{name} comes from: {source}")
         if bindings:
             columns = ("name", "module", "implementation", "lifetime", "opens", "role", "source", "unused")
             print_table(columns, [[entry[column] for column in columns] for entry in entries])
         show_findings(found.findings)
 
-    session.answer({**findings_data(found.findings, code), "modules": modules, "bindings": entries}, show)
+    answer = {"modules": modules, "bindings": entries, "secrets": secrets}
+    session.answer({**findings_data(found.findings, code), **answer}, show)
     return code
