@@ -201,7 +201,9 @@ def confine(connection: sa.Connection, tenant: str) -> None:
     A connection for migrations would else see the rows of all.
     """
     if connection.dialect.name == "postgresql":
-        stamp = "SELECT set_config('prefiq.migrating', 'off', false), set_config('prefiq.tenant', :tenant, false)"
+        stamp = (
+            "SELECT set_config('prefiq.migrating', 'off', false), set_config('prefiq.tenant', :tenant, false)"
+        )
         connection.execute(sa.text(stamp), {"tenant": tenant})
 
 
