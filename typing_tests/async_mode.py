@@ -116,3 +116,12 @@ async def main(settings: Settings) -> None:
 
 def script(scope: Scope) -> None:
     assert_type(run(use_case, scope, "x"), Note)
+
+
+def titled(scope: Scope, title: str) -> int:
+    return len(scope[IDomainService[Note]].list().items) if title else 0
+
+
+def carried(app: Application) -> None:
+    assert_type(app.carry(titled)("a"), int)
+    app.carry(titled)(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

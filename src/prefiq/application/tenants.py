@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import builtins
 import getpass
+import logging
 import math
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from prefiq.application.application import Application
 
 __all__ = ["REMEMBERED_SECONDS", "Tenants"]
+
+logger = logging.getLogger("prefiq")
 
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
@@ -391,6 +395,9 @@ class Tenants:
         )  # fmt: skip
         scope[IDomainService[TenantLife]].create(entry)
         scope[Events].publish(TenantEvent(tenant.key, action, before, after, operator, reason, now))
+        extra = {"tenant": tenant.key, "operator": operator, "reason": reason}
+        told = partial(logger.info, "tenant %s: %s by %s", tenant.key, action, operator, extra=extra)
+        scope[ITransactions].after_commit(told)
         return entry
 
     def settle(self, key: str) -> None:

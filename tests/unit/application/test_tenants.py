@@ -182,6 +182,17 @@ def test_life_says_who_and_why(app: Application) -> None:
     assert [e.tenant for e in HEARD] == ["acme"] * 4
 
 
+def test_log_tells_what_was_committed(app: Application, caplog: pytest.LogCaptureFixture) -> None:
+    """One record for each change, with tenant and operator; none of what was undone."""
+    with caplog.at_level("INFO", "prefiq"):
+        app.tenants.suspend("acme", operator="ann", reason="unpaid")
+        with pytest.raises(IllegalTransition):
+            app.tenants.suspend("acme", operator="bob")
+    told = [record for record in caplog.records if record.getMessage().startswith("tenant acme")]
+    assert [record.getMessage() for record in told] == ["tenant acme: suspend by ann"]
+    assert (told[0].tenant, told[0].reason) == ("acme", "unpaid")  # type: ignore[attr-defined]
+
+
 def test_operator_is_the_actor_of_the_open_scope(app: Application) -> None:
     """A service that changes tenants for somebody need not repeat who that is."""
     with app.scope("acme", Actor("u42", ("*",))):
