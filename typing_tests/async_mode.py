@@ -124,4 +124,4 @@ def titled(scope: Scope, title: str) -> int:
 
 def carried(app: Application) -> None:
     assert_type(app.carry(titled)("a"), int)
-    app.carry(titled)(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    app.carry(titled)(1)  # type: ignore[arg-type]
