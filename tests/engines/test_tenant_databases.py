@@ -189,7 +189,8 @@ def test_a_place_that_is_not_there_is_said(house: House) -> None:
     """A tenant whose database is missing has an error of the database; a name that is none, one of the place."""
     with pytest.raises(DatabaseError):
         house.numbers(house.executor(Bound("acme", Placement("database", "prefiq_test_nowhere"))))
-    for wrong in (Placement("database", "../shop"), Placement("database", "x", "elsewhere")):
+    schema = Placement("schema", "tenant_1")  # which must not become the common tables
+    for wrong in (Placement("database", "../shop"), Placement("database", "x", "elsewhere"), schema):
         with pytest.raises(PlaceUnusable):
             house.numbers(house.executor(Bound("acme", wrong)))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prefiq.doctor import Finding
     from prefiq.foundation.seeds import Progress
     from prefiq.migrations import Developed, Done, ModuleStatus, Walls
+    from prefiq.migrations.targets import Target, Visit
     from prefiq.sql import ConnectionManager
 
 __all__ = [
@@ -24,16 +25,21 @@ __all__ = [
     "check_at_head",
     "check_files",
     "check_files_to_be_deployed",
+    "check_tenants",
     "develop",
     "examine_state",
     "manager_of",
+    "migrate_tenants",
     "migrating",
     "ping",
     "planned",
+    "planned_for_tenants",
     "run_seeds",
     "statements",
     "status",
+    "sync_shared",
     "tenant_keys",
+    "tenants_status",
     "walls_of",
 ]
 
@@ -120,6 +126,32 @@ def check_at_head(app: Application) -> None:
             raise Faults(behind.message, [missing, *faults]) from missing
 
 
+def check_tenants(app: Application, tenant: str = "") -> None:
+    """Go on only if every tenant's own database has every migration; each is looked into.
+
+    Raises:
+        prefiq.errors.Faults: Those that have not, or cannot be reached.
+    """
+    from prefiq.migrations import check, parts_of
+
+    parts = parts_of(app)
+    _in_each(app, tenant, lambda _, connection: check(parts, connection))
+
+
+def planned_for_tenants(app: Application, tenant: str = "") -> list[dict[str, Any]]:
+    """What would be applied to tenants' own databases, in order, each row with its tenant."""
+    from prefiq.migrations import parts_of, plan
+
+    rows: list[dict[str, Any]] = []
+
+    def look(target: Target, connection: sa.Connection) -> None:
+        pending = plan(parts_of(app), connection).pending
+        rows.extend({"tenant": target.tenant, **row} for row in _told(pending))
+
+    _in_each(app, tenant, look)
+    return rows
+
+
 def check_files(app: Application) -> None:
     """Go on only if the models are what the migration files make; no database is touched.
 
@@ -148,7 +180,18 @@ def examine_state(app: Application) -> list[Finding]:
         prefiq.errors.PrefiqError: The database is not at head.
     """
     check_at_head(app)
-    return [*_drifted(app), *_unseeded(app)]
+    return [*_drifted(app), *_tenants_behind(app), *_unseeded(app)]
+
+
+def _tenants_behind(app: Application) -> list[Finding]:
+    from prefiq.doctor import Finding
+
+    waiting = [row["tenant"] for row in tenants_status(app) if not row["at_head"]]
+    if not waiting or app.settings.env in {"development", "test"}:
+        return []
+    named = ", ".join(waiting[:5]) + (" …" if len(waiting) > 5 else "")
+    what = f"{len(waiting)} {'tenant has a database' if len(waiting) == 1 else 'tenants have databases'} not at head: {named}"
+    return [Finding("PFQ-D222", "warning", what, "the tenants' databases", "prefiq run migrate", exit_code=5)]
 
 
 def _drifted(app: Application) -> list[Finding]:
@@ -196,6 +239,10 @@ def status(app: Application) -> list[ModuleStatus]:
 
 def planned(app: Application) -> list[dict[str, Any]]:
     """What ``run migrate`` would apply, in order; a database that does not exist yet has nothing."""
+    return _told(_plan(app).pending)
+
+
+def _told(pending: Sequence[Any]) -> list[dict[str, Any]]:
     return [
         {
             "module": stage.loaded.module,
@@ -203,7 +250,7 @@ def planned(app: Application) -> list[dict[str, Any]]:
             "phase": stage.loaded.migration.phase,
             "operations": [change.operation.title for change in stage.changes],
         }
-        for stage in _plan(app).pending
+        for stage in pending
     ]
 
 
@@ -238,6 +285,88 @@ def apply(app: Application, report: Callable[[Done], None], *, allow_blocking: b
     with migrating(app) as connection:
         planned = plan(parts_of(app), connection)
         return apply(planned, connection, report=report, allow_blocking=allow_blocking, walls=walls_of(app))
+
+
+def migrate_tenants(
+    app: Application,
+    report: Callable[[str, Done], None],
+    *,
+    tenant: str = "",
+    allow_blocking: bool = False,
+) -> list[Visit]:
+    """Bring tenants' own databases to the present, one after the other, and their copies of shared rows.
+
+    The register says where nothing has to be done; what stands in the way of one tenant is told, and does not
+    stop the others.
+
+    Args:
+        app: Booted; its own database is at head.
+        report: Called with the tenant's key after each migration.
+        tenant: Only this one, whatever the register says.
+        allow_blocking: Whether writers may have to wait until a large table is copied.
+    """
+    from prefiq.migrations.targets import behind, migrate_target, read_originals, targets
+
+    among = targets(app, tenant)
+    if not among:
+        return []
+    waiting = among if tenant else behind(app, among)
+    shared = read_originals(app)
+    visits = [
+        migrate_target(
+            app,
+            target,
+            shared,
+            report=lambda done, key=target.tenant: report(key, done),  # type: ignore[misc]
+            allow_blocking=allow_blocking,
+        )
+        for target in waiting
+    ]
+    return [*visits, *sync_shared(app, [target for target in among if target not in waiting])]
+
+
+def sync_shared(app: Application, among: Sequence[Target] | None = None) -> list[Visit]:
+    """Bring the copies of shared rows in tenants' own databases to the originals.
+
+    Args:
+        app: Booted.
+        among: The targets; all of them where left out.
+    """
+    from prefiq.migrations.targets import sync_shared, targets
+
+    found = targets(app) if among is None else among
+    return list(sync_shared(app, found)) if found else []
+
+
+def tenants_status(app: Application, tenant: str = "") -> list[dict[str, Any]]:
+    """Which tenants' own databases are at head, as the register has it: one query for all of them."""
+    from prefiq.migrations.targets import errors_of, states, targets
+
+    among = targets(app, tenant)
+    errors = errors_of(app) if among else {}
+    return [
+        {"tenant": target.tenant, "at_head": at_head, "error": errors.get(target.tenant, "")}
+        for target, at_head in (states(app, among) if among else ())
+    ]
+
+
+def _in_each(app: Application, tenant: str, act: Callable[[Target, sa.Connection], None]) -> None:
+    """Look into each tenant's own database.
+
+    Raises:
+        prefiq.errors.Faults: What is wrong in them, each with its tenant.
+    """
+    from prefiq.migrations.targets import failed, looking, targets
+
+    faults: list[PrefiqError] = []
+    for target in targets(app, tenant):
+        try:
+            with looking(app, target) as connection:
+                act(target, connection)
+        except PrefiqError as error:
+            faults.append(failed(target, error))
+    if faults:
+        raise Faults("Some tenants' databases are not as they should be", faults)
 
 
 def tenant_keys(app: Application) -> list[str]:

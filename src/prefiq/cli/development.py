@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from prefiq.cli.database_state import develop, run_seeds, tenant_keys
+from prefiq.cli.database_state import develop, migrate_tenants, run_seeds, tenant_keys
 from prefiq.contracts import UniqueViolation
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def fill_database(app: Application) -> list[str]:
         Keys of the tenants.
     """
     develop(app)
+    migrate_tenants(app, lambda *_: None)
     if not tenant_keys(app):
         with contextlib.suppress(UniqueViolation):  # another worker was faster
             app.tenants.create(TENANT, "Demo")  # so that there is something to ask for

@@ -55,7 +55,6 @@ COMMANDS = (
         "Connect to the databases and look at their health, or set them up.",
     ),
     Entry("doctor tenancy", "doctor_tenancy", "Attack the isolation of tenants, and show what came of it."),
-    Entry("doctor tenancy", "doctor_tenancy", "Attack the isolation of tenants, and show what came of it."),
     Entry("apps list", "apps_list", "List the modules that the application loads, in order."),
     Entry("apps show", "apps_show", "Show what a module is and brings; it need not be listed."),
     Entry("apps plan", "apps_plan", "Show what listing a module would change; nothing is changed."),
@@ -90,6 +89,11 @@ COMMANDS = (
         "tenants hold",
         "tenants_hold",
         "Let nobody delete a tenant; --reason is wanted, and shown to whoever tries.",
+    ),
+    Entry(
+        "tenants sync-shared",
+        "tenants_sync_shared",
+        "Bring the copies of shared rows in tenants' own databases to the originals.",
     ),
     Entry("tenants release", "tenants_release", "Let a tenant be deleted again, whatever it was held for."),
     Entry(

@@ -28,6 +28,7 @@ FINDINGS = {
     "PFQ-D212": "little disk is free where the database lies",
     "PFQ-D220": "seeds wait for tenants",
     "PFQ-D221": "changes by hand cannot be told as the serving user",
+    "PFQ-D222": "tenants have databases that are not at head",
     "PFQ-D230": "the database server is older than what is supported",
     "PFQ-D231": "the database server is another one than DB_ENGINE says",
     "PFQ-D232": "the database's encoding or character set cannot keep every text",

@@ -41,7 +41,7 @@ from prefiq.migrations.snapshot import FieldState, ModelState, Schema, from_text
 from prefiq.migrations.tables import schema_of
 from prefiq.migrations.walls import WALLS, Walls
 
-__all__ = ["Developed", "migrate_from_declarations"]
+__all__ = ["Developed", "changes_to", "migrate_from_declarations"]
 
 DEVELOPMENT = "development"
 """In place of a migration's label."""
@@ -126,7 +126,7 @@ def _follow(
     history.prepare(connection)
     # Another process may have done it while this one waited.
     planned = plan(modules, connection, strict=False)
-    changes = _changes(planned, wanted, catalog, decide, lambda model: not _holds(connection, model.table))
+    changes = changes_to(planned, wanted, catalog, decide, lambda model: not _holds(connection, model.table))
     faults: list[PrefiqError] = list(decide.check()) if isinstance(decide, GivenRenames) else []
     if not allow_destructive:
         faults += (DestructiveChange(change.title, change.module) for change in _losing(connection, changes))
@@ -206,13 +206,25 @@ def _settled(planned: Plan, wanted: Schema) -> bool:
     )
 
 
-def _changes(
+def changes_to(
     planned: Plan,
     wanted: Schema,
     catalog: Catalog,
     renames: Renames,
     is_empty: Callable[[ModelState], bool],
 ) -> list[Change]:
+    """What leads from the tables as they are to what is wanted.
+
+    Args:
+        planned: Of the database.
+        wanted: All tables as they shall be.
+        catalog: The models, for what new fields are filled with.
+        renames: Tells a new name from a new thing.
+        is_empty: Whether a table holds no rows.
+
+    Raises:
+        Faults: Something cannot be changed that way.
+    """
     schema = planned.present
     changes: list[Change] = []
     faults: list[PrefiqError] = []

@@ -28,6 +28,8 @@ The tree (this room's own; ``make`` and ``check`` of declarations, ``plan`` and 
     ├── DevelopmentDiffers     a development database is not on the way of the files
     ├── HistoryGap             an earlier migration is not recorded, a later one is
     ├── SchemaDrift            tables are not what the migrations made
+    ├── ForeignPlace           a database or account with a tenant's name is somebody else's
+    ├── TenantNotMigrated      a tenant's database could not be brought to the present
     ├── SeedFailed             a seed raised
     └── BadSeed                a seed is declared in a way that cannot work
 """
@@ -50,6 +52,7 @@ __all__ = [
     "DevelopmentDiffers",
     "DuplicateMigration",
     "EditedMigration",
+    "ForeignPlace",
     "HalfApplied",
     "HistoryGap",
     "MigrationCycle",
@@ -64,6 +67,7 @@ __all__ = [
     "SeedFailed",
     "SharedFolder",
     "StaleSnapshot",
+    "TenantNotMigrated",
     "TransactionEnded",
     "Unapplied",
     "UnsupportedChange",
@@ -631,3 +635,44 @@ class BadSeed(PrefiqError):
         self.what = f"The seed {seed} cannot be used: {problem}"
         self.where = f"module {module}"
         self.fix = "correct the seeds of its provider"
+
+
+class ForeignPlace(PrefiqError):
+    """There is a database (a file, an account) with the name of a tenant's, and it does not bear the tenant's mark.
+
+    It was not touched.
+
+    Args:
+        name: Of the database or account.
+        kind: ``"database"`` or ``"account"``.
+    """
+
+    code: ClassVar[str] = "PFQ640"
+    exit_code: ClassVar[int] = 4
+    fix = "rename or remove what is there, if nobody needs it, and create the tenant again"
+
+    def __init__(self, name: str, kind: str = "database") -> None:
+        self.name = name
+        self.kind = kind
+        self.what = f"There is {'an' if kind[0] in 'aeiou' else 'a'} {kind} of that name already, and it is not this tenant's"
+        self.where = f"{kind} {name}"
+
+
+class TenantNotMigrated(PrefiqError):
+    """A tenant's database could not be brought to the present; the others were, and this one is tried again next time.
+
+    Args:
+        tenant: Key of the tenant.
+        reason: What was in the way.
+        exit_code: Of that.
+    """
+
+    code: ClassVar[str] = "PFQ641"
+    fix = "see to that, then: prefiq run migrate"
+
+    def __init__(self, tenant: str, reason: str, exit_code: int = 1) -> None:
+        self.tenant = tenant
+        self.reason = reason
+        self.exit_code = exit_code  # type: ignore[misc]  # of its cause
+        self.what = f"The database of a tenant was not brought to the present: {reason}"
+        self.where = f"tenant {tenant}"

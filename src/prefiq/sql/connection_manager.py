@@ -64,6 +64,7 @@ class DatabaseConfig:
         pool_timeout: Seconds that a unit of work waits for a connection.
         pool_warmup: Whether ``ConnectionManager.warm_up`` opens the pool's connections.
         busy_timeout: Seconds to wait for another writer.
+        pooler: PostgreSQL: ``"transaction"`` where a pooler shares the server's connections.
     """
 
     name: str = "default"
@@ -85,6 +86,7 @@ class DatabaseConfig:
     pool_timeout: float = 5.0
     pool_warmup: bool = False
     busy_timeout: float = 5.0
+    pooler: str = "none"
 
 
 class ConnectionManager:
@@ -244,6 +246,8 @@ class ConnectionManager:
             raise NoBridge(f"ConnectionManager.checkout({name!r})")
         if placement is not None and placement.mode == "database":
             return self._checkout_of_tenant(engine, name, placement)
+        if placement is not None and placement.mode == "schema":  # the common tables hold none of its rows
+            raise PlaceUnusable("this release serves no schemas")
         if self._tenants or self._tenant_loops:
             tenants = self._pools(name).get(name)
             if tenants is not None:

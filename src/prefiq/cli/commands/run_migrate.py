@@ -38,6 +38,12 @@ __all__ = ["command"]
     is_flag=True,
     help="Change large tables also where others have to wait until all rows are copied.",
 )
+@click.option(
+    "--tenant",
+    metavar="KEY",
+    default="",
+    help="Only this tenant's own database; it is looked into in any case.",
+)
 @pass_session
 def command(
     session: Session,
@@ -49,11 +55,13 @@ def command(
     renames: tuple[str, ...],
     allow_loss: bool,
     allow_blocking: bool,
+    tenant: str,
 ) -> None:
     """Apply the migrations of all listed modules, then the seeds.
 
     Everything is applied once and in order, and seeds run once for each tenant, so that the command can be
-    repeated.  With --plan, --sql, --check or --status nothing is changed.  With --rename or --allow-loss the
+    repeated.  After the application's own database come those that tenants have of their own, one after the
+    other, with their copies of shared rows; what is wrong with one is told at the end, and stops no other.  With --plan, --sql, --check or --status nothing is changed.  With --rename or --allow-loss the
     database follows the declarations without files, as it does when the server starts in development.
     """
     follow = bool(renames) or allow_loss
@@ -77,6 +85,7 @@ def command(
         pairs=pairs,
         allow_loss=allow_loss,
         allow_blocking=allow_blocking,
+        tenant=tenant,
     )
 
 
@@ -91,29 +100,33 @@ def _act(
     pairs: dict[str, str],
     allow_loss: bool,
     allow_blocking: bool,
+    tenant: str,
 ) -> None:
     if plan:
-        _plan(session, app)
+        _plan(session, app, tenant)
     elif sql:
         _sql(session, app)
     elif check:
-        _check(session, app)
+        _check(session, app, tenant)
     elif status:
-        _status(session, app)
+        _status(session, app, tenant)
     elif pairs or allow_loss:
         _follow(session, app, pairs, allow_loss=allow_loss)
     else:
-        _migrate(session, app, allow_blocking=allow_blocking)
+        _migrate(session, app, tenant, allow_blocking=allow_blocking)
 
 
-def _plan(session: Session, app: Application) -> None:
-    from prefiq.cli.database_state import planned
+def _plan(session: Session, app: Application, tenant: str) -> None:
+    from prefiq.cli.database_state import planned, planned_for_tenants
 
-    rows = planned(app)
+    rows = [] if tenant else planned(app)
+    if not rows:  # else there may be no directory of tenants yet
+        rows = planned_for_tenants(app, tenant)
 
     def show() -> None:
         for row in rows:
-            click.echo(f"{row['module']} {row['name']} ({row['phase']})")
+            whose = f"{row['tenant']}: " if "tenant" in row else ""
+            click.echo(f"{whose}{row['module']} {row['name']} ({row['phase']})")
             for operation in row["operations"]:
                 click.echo(f"    {operation}")
         click.echo(f"{len(rows)} to apply")
@@ -128,16 +141,17 @@ def _sql(session: Session, app: Application) -> None:
     session.answer({"sql": text}, lambda: click.echo(text, nl=False))
 
 
-def _check(session: Session, app: Application) -> None:
-    from prefiq.cli.database_state import check_at_head, check_files
+def _check(session: Session, app: Application, tenant: str) -> None:
+    from prefiq.cli.database_state import check_at_head, check_files, check_tenants
 
     check_files(app)
     check_at_head(app)
+    check_tenants(app, tenant)
     session.answer({"ok": True}, lambda: click.echo("Models, migrations and database agree"))
 
 
-def _status(session: Session, app: Application) -> None:
-    from prefiq.cli.database_state import status
+def _status(session: Session, app: Application, tenant: str) -> None:
+    from prefiq.cli.database_state import status, tenants_status
     from prefiq.cli.output import print_table
 
     rows: list[dict[str, Any]] = [
@@ -152,6 +166,7 @@ def _status(session: Session, app: Application) -> None:
         }
         for at in status(app)
     ]
+    of_tenants = [] if any(row["pending"] for row in rows) else tenants_status(app, tenant)
 
     def show() -> None:
         table = [
@@ -173,8 +188,15 @@ def _status(session: Session, app: Application) -> None:
             for row in rows
         ]
         print_table(("module", "applied up to", "pending", "note"), table)
+        if of_tenants:
+            waiting = [row for row in of_tenants if not row["at_head"]]
+            click.echo(
+                f"{len(of_tenants) - len(waiting)} of {len(of_tenants)} tenants' databases are at head"
+            )
+            for row in waiting:
+                click.echo(f"    {row['tenant']} {row['error'] or 'waits'}")
 
-    session.answer(rows, show)
+    session.answer([*rows, *of_tenants], show)
 
 
 def _follow(session: Session, app: Application, renames: dict[str, str], *, allow_loss: bool) -> None:
@@ -203,28 +225,53 @@ def _follow(session: Session, app: Application, renames: dict[str, str], *, allo
     session.answer(data, show)
 
 
-def _migrate(session: Session, app: Application, *, allow_blocking: bool) -> None:
-    from prefiq.cli.database_state import apply, check_files, run_seeds, tenant_keys
+def _migrate(session: Session, app: Application, tenant: str, *, allow_blocking: bool) -> None:
+    from prefiq.cli.database_state import apply, check_files, migrate_tenants, run_seeds, tenant_keys
     from prefiq.cli.progress import progress
+    from prefiq.errors import Faults
 
-    def report(done: Any) -> None:
+    def report(done: Any, whose: str = "") -> None:
         if not session.json:
             how = "recorded" if done.adopted else f"{done.seconds:.2f} s"
-            click.echo(f"applied {done.loaded.module} {done.loaded.label} ({how})")
+            click.echo(f"applied {whose}{done.loaded.module} {done.loaded.label} ({how})")
 
     check_files(app)  # else the database would be brought to something that the code is not
-    done = apply(app, report, allow_blocking=allow_blocking)
+    done = [] if tenant else apply(app, report, allow_blocking=allow_blocking)
+    visits = migrate_tenants(
+        app, lambda key, one: report(one, f"{key}: "), tenant=tenant, allow_blocking=allow_blocking
+    )
+    faults = [visit.error for visit in visits if visit.error is not None]
+    broken = {fault.tenant for fault in faults}
+    keys = [key for key in tenant_keys(app) if key not in broken and tenant in {"", key}]
     with progress(session) as bar:
-        seeds = run_seeds(app, tenant_keys(app), bar)
-    data = {
+        seeds = run_seeds(app, keys, bar)
+    data: dict[str, Any] = {
         "applied": [{"module": one.loaded.module, "name": one.loaded.label} for one in done],
         "seeds": seeds,
     }
+    if visits:
+        data["tenants"] = [
+            {
+                "tenant": visit.target.tenant,
+                "applied": [{"module": one.loaded.module, "name": one.loaded.label} for one in visit.done],
+                "copied": visit.copied.written + visit.copied.deleted,
+                "error": visit.error.reason if visit.error is not None else "",
+            }
+            for visit in visits
+        ]
 
     def show() -> None:
-        if not done:
+        if not done and not any(visit.done for visit in visits):
             click.echo("Nothing to apply: the database is at head")
+        if visits:
+            changed = sum(1 for visit in visits if visit.copied.written or visit.copied.deleted)
+            ready = len(visits) - len(faults)
+            click.echo(
+                f"{ready} of {len(visits)} tenants' databases are at head, copies changed in {changed}"
+            )
         if seeds:
             click.echo(f"{len(seeds)} seeds ran")
 
     session.answer(data, show)
+    if faults:
+        raise Faults("Some tenants' databases were not brought to the present", faults)
