@@ -177,6 +177,15 @@ def test_a_store_that_is_silent_is_waited_for_once(wrong):
     assert 0.3 <= took < 3
 
 
+def test_a_store_that_fails_is_asked_once(wrong, vault):
+    """Two secrets of a sealed Vault are one question and two faults."""
+    vault.status = 503
+    environ = asking(vault, JWT_SECRET_KEY="vault:secret/prefiq#jwt", DB_PASS="vault:secret/other#db")
+    faults = wrong({**environ, "DB_ENGINE": "postgres", "DB_NAME": "x"})
+    assert [fault.problem for fault in faults] == ["the store is sealed or not ready"] * 2
+    assert len(vault.asked) == 1
+
+
 # ---- AWS Systems Manager
 
 
