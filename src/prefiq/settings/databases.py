@@ -46,6 +46,7 @@ class DatabaseSettings:
         pool_timeout: Seconds that a unit of work waits for a connection.
         pool_warmup: Whether connections are opened at start.
         busy_timeout: SQLite: seconds to wait for another writer.
+        pooler: PostgreSQL: ``"transaction"`` where a pooler shares the server's connections; else ``"none"``.
     """
 
     name: str
@@ -67,6 +68,7 @@ class DatabaseSettings:
     pool_timeout: float
     pool_warmup: bool
     busy_timeout: float
+    pooler: str = "none"
 
     @property
     def is_memory(self) -> bool:
@@ -128,9 +130,18 @@ def read_database(
         password=owner.read_optional(table.DB_PASS),
         pool_size=scoped.read(table.DB_POOL_SIZE),
         pool_warmup=scoped.read(table.DB_POOL_WARMUP),
+        # A role that has an address of its own is asked by itself: migrations go around the pooler.
+        pooler=_pooler(reader, scoped, prefix, role=role),
         **times,
         **_tls(scoped, folder, engine),
     )
+
+
+def _pooler(reader: Reader, scoped: Reader, prefix: str, *, role: bool) -> str:
+    has_address = scoped.is_given(table.DB_HOST) or scoped.is_given(table.DB_PORT)
+    chosen = reader.prefixed(prefix, fallback=False) if role and has_address else scoped
+    found: str = chosen.read(table.DB_POOLER)
+    return found
 
 
 def _mode(scoped: Reader, main: DatabaseSettings | None) -> str:

@@ -296,6 +296,16 @@ DB_POOL_WARMUP = Setting(
     "Open the pool's connections at start, not at the first request.",
     DATABASE,
 )
+DB_POOLER = Setting(
+    "DB_POOLER",
+    kinds.words("none", "transaction"),
+    "none",
+    "Whether a pooler stands between that gives a server's connection to another client after each transaction, "
+    "as PgBouncer with `pool_mode = transaction`: then nothing is left on a connection. Migrations need the server "
+    "itself: `MIGRATE_DB_HOST` and `MIGRATE_DB_PORT`.",
+    DATABASE,
+    engines=("postgres",),
+)
 DB_BUSY_TIMEOUT = Setting(
     "DB_BUSY_TIMEOUT",
     kinds.seconds(0, 300),
@@ -411,6 +421,7 @@ TABLE: tuple[Setting[Any], ...] = (
     DB_POOL_SIZE,
     DB_POOL_TIMEOUT,
     DB_POOL_WARMUP,
+    DB_POOLER,
     DB_BUSY_TIMEOUT,
     DB_MAX_CONNECTIONS,
     TENANT_DB_KEY,

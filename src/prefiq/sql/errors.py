@@ -32,6 +32,7 @@ The driver's own error is kept as ``__cause__`` and never shown: servers put val
     ├── ScopeInUse                another task uses the scope's connection now
     ├── TenantChanged             the scope changed its tenant inside a unit of work
     ├── AcrossOnlyReads           a scope that reads across tenants was to write
+    ├── PoolerInTheWay            migrations were to go through a transaction pooler
     └── AcrossBlocked             the database shows its user the rows of one tenant at a time
     CriteriaError                 criteria, sort or cursor do not fit the model
     UnreadableRow                 a stored value is none of its field's
@@ -68,6 +69,7 @@ __all__ = [
     "EngineNotServed",
     "IsolationChanged",
     "PlaceUnusable",
+    "PoolerInTheWay",
     "RawSqlRefused",
     "ReadOnlyDatabase",
     "ReadOnlyTransaction",
@@ -467,6 +469,23 @@ class AcrossOnlyReads(StatementRefused):
             "A scope that reads across tenants writes nothing",
             "executor",
             "open a scope for the tenant whose rows are to be changed",
+        )
+
+
+class PoolerInTheWay(StatementRefused):
+    """Migrations were to go through a transaction pooler, which gives their locks and settings to others.
+
+    Args:
+        database: Name of the database.
+    """
+
+    code: ClassVar[str] = "PFQ431"
+
+    def __init__(self, database: str = "default") -> None:
+        super().__init__(
+            "Migrations need the server itself, not a transaction pooler",
+            f"database {database}",
+            "set MIGRATE_DB_HOST and MIGRATE_DB_PORT to the server's, and MIGRATE_DB_USER",
         )
 
 

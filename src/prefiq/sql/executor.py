@@ -291,6 +291,10 @@ class Executor(Transactions):
         session = self._session
         if session is None or session.dead:
             session = self._open()
+        if session.is_pooled and not self._levels:
+            # Only there the connection knows its tenant; what would be streamed is read at once.
+            with self.tx():
+                return self._start_once(statement, params, stream=False)
         if self._until != math.inf:
             self._mind(session)
         # The compiler's bound value asks for the current scope: it must be ours, also when scopes interleave.

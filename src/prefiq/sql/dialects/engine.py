@@ -115,6 +115,11 @@ class DatabaseLike(Protocol):
         ...
 
     @property
+    def pooler(self) -> str:
+        """PostgreSQL: ``"transaction"`` where a pooler shares the server's connections; else ``"none"``."""
+        ...
+
+    @property
     def busy_timeout(self) -> float:
         """Seconds to wait for another writer."""
         ...

@@ -234,6 +234,7 @@ class AsyncMariadbSession:
     """
 
     __slots__ = ("_connection", "_poll", "dead", "timeout", "usual")
+    is_pooled = False
 
     def __init__(self, connection: AsyncMariadbConnection) -> None:
         self._connection = connection

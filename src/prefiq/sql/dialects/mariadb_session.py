@@ -196,6 +196,7 @@ class MariadbSession:
     """
 
     __slots__ = ("_connection", "_poll", "dead", "timeout", "usual")
+    is_pooled = False
 
     def __init__(self, connection: MariadbConnection) -> None:
         self._connection = connection

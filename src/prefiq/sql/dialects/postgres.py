@@ -46,6 +46,12 @@ class PostgresEngine:
 
     def session(self, connection: Any) -> Session:
         """The executor's view of a connection."""
+        if connection.is_pooled:
+            from prefiq.sql.dialects import postgres_pooled
+
+            if self.mode == "sync":
+                return postgres_pooled.PooledPostgresSession(connection)
+            return postgres_pooled.PooledPostgresAsyncSession(connection)
         return PostgresSession(connection) if self.mode == "sync" else PostgresAsyncSession(connection)
 
     def storage(self, type_: FieldType) -> sa.types.TypeEngine[Any]:

@@ -26,6 +26,7 @@ from prefiq.bridge import await_
 from prefiq.sql.dialects import postgres_types
 from prefiq.sql.dialects.engine import DatabaseLike, Mode
 from prefiq.sql.dialects.postgres_waiting import finished
+from prefiq.sql.errors import PoolerInTheWay
 from prefiq.sql.fair_pool import FairPool
 
 __all__ = ["PostgresAsyncConnection", "PostgresConnection", "create", "opener", "parameters"]
@@ -44,6 +45,9 @@ class PostgresConnection(psycopg.Connection[Any]):
     """Psycopg's, whose named cursors outlive the statement also where no transaction is open."""
 
     statement_timeout: float = math.inf
+    lock_timeout: int = 0
+    is_pooled = False
+    """Whether a pooler gives the server's connection to others between transactions."""
     patience: float | None = None
     """Seconds after which a server that answers nothing is given up."""
 
@@ -88,6 +92,8 @@ class PostgresAsyncConnection(psycopg.AsyncConnection[Any]):
     """The same for async mode."""
 
     statement_timeout: float = math.inf
+    lock_timeout: int = 0
+    is_pooled = False
     patience: float | None = None
 
     async def wait(
@@ -138,6 +144,8 @@ def create(database: DatabaseLike, mode: Mode, *, scoped: bool) -> sa.Engine:
         scoped: Whether it serves scopes, from a pool and in driver autocommit.
     """
     if not scoped:
+        if database.pooler == "transaction":
+            raise PoolerInTheWay(database.name)
         given = parameters(database, scoped=False)
         adapters = postgres_types.adapters()
         migrating = sa.create_engine(
@@ -192,6 +200,7 @@ def opener(database: DatabaseLike, mode: Mode, dialect: sa.Dialect) -> Callable[
         if mode == "sync":
             connection = _connect(given, adapters)
             connection.statement_timeout, connection.patience = usual, patience
+            _pooled(connection, database)
             return connection
         opening: Any = _connect_async(
             given, adapters
@@ -199,9 +208,18 @@ def opener(database: DatabaseLike, mode: Mode, dialect: sa.Dialect) -> Callable[
         adapted = await_(_Adapted.create(adapter, opening))
         driver: Any = adapted.driver_connection
         driver.statement_timeout, driver.patience = usual, patience
+        _pooled(driver, database)
         return adapted
 
     return connect
+
+
+def _pooled(connection: Any, database: DatabaseLike) -> None:
+    """Prepared statements would stand on a server's connection that is another client's by then."""
+    connection.is_pooled = database.pooler == "transaction"
+    if connection.is_pooled:
+        connection.prepare_threshold = None
+        connection.lock_timeout = milliseconds(database.busy_timeout)
 
 
 def _connect(given: dict[str, Any], adapters: AdaptersMap, *, autocommit: bool = False) -> PostgresConnection:
@@ -264,6 +282,8 @@ def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
         "tcp_user_timeout": 60_000,
         **_tls(database),
     }
+    if database.pooler == "transaction":  # which refuses them, or would give them to others
+        del values["options"]
     return {name: value for name, value in values.items() if value is not None}
 
 

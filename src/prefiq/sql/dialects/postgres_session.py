@@ -52,6 +52,7 @@ class _PostgresSession:
     """
 
     __slots__ = ("_bound", "_connection", "_copyable", "_cursor", "_limited", "_pgconn", "_poll", "_stale", "dead", "timeout", "usual")  # fmt: skip
+    is_pooled = False
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -17,6 +17,7 @@ class Session(Protocol):
     """A connection in driver autocommit; it lives as long as the connection, from unit of work to unit of work.
 
     Attributes:
+        is_pooled: Whether it keeps nothing between transactions, so that every statement needs one.
         dead: Whether the connection is not to be used again: the server hung up, or a task was cancelled
             while it waited for an answer, which then nobody has read.
         timeout: Seconds after which a statement is ended now; infinite where nothing ends it.
@@ -24,6 +25,7 @@ class Session(Protocol):
             may still be another one: then the next unit of work begins with ``limit``.
     """
 
+    is_pooled: bool
     dead: bool
     timeout: float
     usual: float

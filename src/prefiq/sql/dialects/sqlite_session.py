@@ -30,6 +30,7 @@ class SqliteSession:
     """
 
     __slots__ = ("_connection", "_execute", "_many", "dead", "timeout", "usual")
+    is_pooled = False
 
     def __init__(self, connection: SqliteConnection) -> None:
         cursor = connection.plain_cursor()
