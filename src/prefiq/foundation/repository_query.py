@@ -34,7 +34,7 @@ from prefiq.sql.criteria import after_shape, shape_of
 from prefiq.sql.criteria_values import SortKey, check_after, field_of, sort_keys
 from prefiq.sql.errors import CriteriaError, DatabaseError, UnreadableRow
 from prefiq.sql.executor import Executor
-from prefiq.sql.plan import Plan
+from prefiq.sql.plan import Plan, Rows
 from prefiq.sql.plans import ModelPlans
 from prefiq.sql.tables import Tables
 
@@ -272,7 +272,9 @@ class RepositoryQuery(Repository[E]):
                 complete(entity, parts.spec)
         plan = parts.plans.insert()
         try:
-            values = plan.bind(tenant, entities)
+            # Conversions of one's own may ask the database, which hears nothing else while it takes rows.
+            plain = type(parts.mapper) is Mapper
+            values = Rows(plan, tenant, entities) if plain else plan.bind(tenant, entities)
             rows = [(child, child.inserts(tenant, entities)) for child in parts.children]
             with self._executor.tx():
                 self._executor.write_many(plan, values)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Into", "Plan"]
+__all__ = ["Into", "Plan", "Rows"]
+
+PART = 256
+"""Rows that are bound at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,32 @@ class Plan:
     sql: str
     bind: Callable[..., Any]
     into: Into | None = None
+
+
+class Rows(Sequence[Any]):
+    """The driver's values of many entities, bound while they are written: a server stores the first meanwhile.
+
+    Args:
+        plan: Of an insert.
+        tenant: The tenant's key.
+        entities: What is bound.
+    """
+
+    __slots__ = ("_bind", "_entities", "_tenant")
+
+    def __init__(self, plan: Plan, tenant: str, entities: Sequence[Any]) -> None:
+        self._bind = plan.bind
+        self._tenant = tenant
+        self._entities = list(entities)
+
+    def __len__(self) -> int:
+        return len(self._entities)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return self._bind(self._tenant, self._entities[place])
+        return self._bind(self._tenant, (self._entities[place],))[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self._entities), PART):
+            yield from self._bind(self._tenant, self._entities[start : start + PART])

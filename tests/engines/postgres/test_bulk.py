@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from tests.engines.postgres.shop import Owner, Shop, Thing, Unit
 from tests.engines.postgres.test_types import EXTREMES
 
-from prefiq.contracts import ForeignKeyViolation, UniqueViolation
+from prefiq.contracts import ForeignKeyViolation, UniqueViolation, ValidationFailed
+from prefiq.foundation.mapper import Mapper
+from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.sql.dialects.postgres_session import COPY_FROM, PIPELINE
 
 
@@ -77,6 +79,41 @@ def test_all_or_none(shop: Shop, count: int) -> None:
             unit.owners.save_many([Owner(name="x", thing_id=UUID(int=number)) for number in range(count)])
         assert unit.things.count() == 1
         assert unit.owners.count() == 0
+
+    shop.in_scope(use)
+
+
+def test_unfit_value_leaves_the_transaction_as_it_was(shop: Shop) -> None:
+    """Though it comes last, when the server has the others already."""
+
+    def use(unit: Unit) -> None:
+        rows = things(2 * COPY_FROM)
+        rows[-1].code = 5  # type: ignore[assignment]
+        with unit.executor.tx():
+            unit.things.save(Thing(code="before"))
+            with pytest.raises(ValidationFailed) as caught:
+                unit.things.save_many(rows)
+            unit.things.save(Thing(code="after"))
+        assert [error.field for error in caught.value.errors] == ["code"]
+        assert unit.things.count() == 2
+        assert {row.version for row in rows} == {0}
+
+    shop.in_scope(use)
+
+
+def test_conversion_of_ones_own_may_ask_the_database(shop: Shop) -> None:
+    """All are made before the first row goes."""
+
+    def use(unit: Unit) -> None:
+        class Asking(Mapper):
+            def dump_name(self, value: str) -> str:
+                return f"{value}{unit.executor.scalar('SELECT 1')}"
+
+        owners: Any = type("Owners", (RepositoryQuery.of(Owner),), {"mapper": Asking})
+        owners(unit.executor, shop.tables).save_many([Owner(name=f"{n}-") for n in range(COPY_FROM)])
+        assert {owner.name for batch in unit.owners.stream() for owner in batch} == {
+            f"{n}-1" for n in range(COPY_FROM)
+        }
 
     shop.in_scope(use)
 
