@@ -66,6 +66,24 @@ def test_rows_that_cannot_be_kept_leave_nothing(shop: WalledShop) -> None:
     shop.in_scope(use, ACME)
 
 
+def test_a_wall_is_raised_while_a_connection_is_open(shop: WalledShop) -> None:
+    """What was known of the table holds no longer: the server refuses once, and the next rows are kept."""
+
+    def use(unit: Unit) -> None:
+        def save() -> None:
+            unit.owners.save_many([Owner(name=f"{number}") for number in range(COPY_FROM)])
+
+        save()
+        shop.wall()
+        with pytest.raises(DatabaseError):
+            save()
+        save()
+        assert unit.owners.count() == 2 * COPY_FROM
+
+    shop.do("ALTER TABLE shop_owner DISABLE ROW LEVEL SECURITY")
+    shop.in_scope(use, ACME)
+
+
 def test_copy_is_refused_by_the_server(shop: WalledShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """So the way by arrays is taken where the wall is active for the role, and asked for once a table."""
     from prefiq.sql.dialects.postgres_session import PostgresAsyncSession, PostgresSession

@@ -195,6 +195,7 @@ class PostgresSession(_PostgresSession):
         except BaseException:
             # psycopg takes what was to be prepared behind the failed statement for prepared; the server skipped it.
             self._stale = True
+            self._copyable.clear()  # a wall may have been raised since it was asked for
             self._look()
             raise
         return int(cursor.rowcount)
@@ -310,6 +311,7 @@ class PostgresAsyncSession(_PostgresSession):
         except BaseException:
             # psycopg takes what was to be prepared behind the failed statement for prepared; the server skipped it.
             self._stale = True
+            self._copyable.clear()  # a wall may have been raised since it was asked for
             self._look()
             raise
         return int(cursor.rowcount)
