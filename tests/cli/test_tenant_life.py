@@ -256,3 +256,16 @@ def test_export_of_the_one_tenant(run, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert (tmp_path / "home.json").exists()
     assert run("-C", "demo", "tenants", "export", "other", "--output", "x").exit_code == 1
+
+
+def test_development_without_a_tenant_that_is_served(application: Path) -> None:
+    """The server starts all the same; there is nobody to make a token for."""
+    from prefiq import Application
+    from prefiq.cli.development import get_ready
+    from prefiq.settings import load
+
+    with Application.boot(load(application, {})) as app:
+        app.tenants.suspend("acme")
+        assert "token" in get_ready(app, "http://x")  # for the demonstration's tenant, which is made then
+        app.tenants.delete("demo", now=True)
+        assert get_ready(app, "http://x") == {"url": "http://x", "docs": "http://x/docs"}

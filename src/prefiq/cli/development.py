@@ -52,7 +52,7 @@ def get_ready(app: Application, url: str) -> dict[str, str]:
     welcome = {"url": url}
     if app.settings.docs:
         welcome["docs"] = f"{url}/docs"
-    if app.settings.jwt_keys:
+    if app.settings.jwt_keys and keys:
         from prefiq.web import make_token
 
         tenant = TENANT if TENANT in keys else keys[0]
