@@ -80,7 +80,7 @@ class Yard:
         self.apps: list[Application] = []
         self.hints: set[str] = set()
 
-    def settings(self, **more: object) -> dict[str, object]:
+    def settings(self, **more: object) -> dict[str, Any]:
         return {"TENANCY": "database", **self.database.variables(), **more}
 
     def stock(self, **more: object) -> Application:

@@ -26,6 +26,7 @@ FINDINGS = {
     "PFQ-D210": "the database's file or folder cannot be written",
     "PFQ-D211": "other users of the machine can read the database's file, in production",
     "PFQ-D212": "little disk is free where the database lies",
+    "PFQ-D213": "tenants' files need more open files than a process may have",
     "PFQ-D220": "seeds wait for tenants",
     "PFQ-D221": "changes by hand cannot be told as the serving user",
     "PFQ-D222": "tenants have databases that are not at head",

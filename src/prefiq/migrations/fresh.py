@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from prefiq.lowcode import Catalog
 from prefiq.migrations import history
@@ -27,7 +28,7 @@ from prefiq.migrations.tables import schema_of
 __all__ = ["Fresh", "fresh"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fresh:
     """What a new database is made of.
 
@@ -43,7 +44,7 @@ class Fresh:
     catalog: Catalog
     revision: str
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """Equal where the databases would be."""
         told = f"{self.revision} {self.wanted.canonical!r}"

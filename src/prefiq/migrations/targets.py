@@ -18,12 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from prefiq.application.errors import PlacementNotServed
 from prefiq.application.tenant_places import apart
 from prefiq.contracts import Placement
 from prefiq.errors import Faults, PrefiqError
 from prefiq.foundation.tenants import Tenant, TenantMode, TenantState
+from prefiq.lowcode import Catalog
 from prefiq.migrations import register
 from prefiq.migrations.copies import Copied, Shared, read_shared, refresh
 from prefiq.migrations.develop import migrate_from_declarations
@@ -35,7 +37,7 @@ from prefiq.migrations.places import Order, mark, marked, place_for, put_mark
 from prefiq.migrations.planning import plan
 from prefiq.migrations.runner import Done, apply, utc_now
 from prefiq.migrations.walls import Walls
-from prefiq.sql import ConnectionManager
+from prefiq.sql import ConnectionManager, Tables
 from prefiq.sql.errors import DatabaseMissing
 from prefiq.sql.tenant_places import account_password, check_hint, file_of, tenant_database
 
@@ -361,11 +363,12 @@ class _Provisioning:
         if is_begun and not is_whole:
             place.empty(order, connections)
         place.make(order, connections)
-        made = fresh(parts_of(self._app), self._app.catalog, declared=_follows(self._app))
+        made = _fresh(self._app)
         if not is_whole:
             if order.database.engine == "sqlite":
                 _place_file(self._app, order, made)
-            self._build(made)
+            else:
+                self._build(made)
         shared = read_originals(self._app)
         with _inside(order, order.migrating, connections) as connection:
             _copy(connection, shared, lambda: put_mark(connection, order, utc_now().isoformat()))
@@ -378,7 +381,7 @@ class _Provisioning:
             site = Site(connection, may_block=True, walls=walls_of(self._app))
 
             def build() -> None:
-                # Another process may have done it while this one waited; a file is a copy of one that has all.
+                # Another process may have done it while this one waited.
                 if site.renderer.atomic and marked(connection) is not None:
                     return
                 put_mark(connection, order)
@@ -387,7 +390,18 @@ class _Provisioning:
             site.exclusively(build)
 
 
+_freshes: WeakKeyDictionary[Tables, Fresh] = WeakKeyDictionary()
 _templates: dict[str, bytes] = {}
+
+
+def _fresh(app: Application) -> Fresh:
+    """What new databases of an application are made of; files of modules do not change while it runs."""
+    tables = _connections(app).tables
+    found = _freshes.get(tables)
+    if found is None:
+        made = fresh(parts_of(app), app.catalog, declared=_follows(app))
+        found = _freshes.setdefault(tables, made)
+    return found
 
 
 def _place_file(app: Application, order: Order, made: Fresh) -> None:
@@ -439,9 +453,6 @@ def looking(app: Application, target: Target) -> Iterator[sa.Connection]:
 
 @contextmanager
 def _opened(order: Order, path: Path) -> Iterator[sa.Connection]:
-    from prefiq.lowcode import Catalog
-    from prefiq.sql import Tables
-
     values: Any = order.database
     database = dataclasses.replace(values, path=path, mode="sync")
     manager = ConnectionManager([database], Tables(Catalog.build({})))

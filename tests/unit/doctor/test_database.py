@@ -94,3 +94,12 @@ def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_file_is_left_to_the_connection(tmp_path: Path) -> None:
     """What does not exist has no rights to look at."""
     assert ids(sqlite.files(database_in(tmp_path), production=True)) == []
+
+
+def test_open_files_of_tenants() -> None:
+    """Three for each connection, and some besides; no limit is never too low."""
+    [finding] = sqlite.open_files(48, 200)
+    assert (finding.id, finding.level) == ("PFQ-D213", "warning")
+    assert finding.what == "A process may have 200 files open, and tenants' files may need 208"
+    assert list(sqlite.open_files(48, 208)) == []
+    assert list(sqlite.open_files(10_000, 0)) == []

@@ -49,6 +49,17 @@ def test_pools_that_exceed_the_server(database: Database) -> None:
     assert what.endswith(" connections, and 50 processes open up to 5000")
 
 
+def test_the_budget_of_tenants_databases_counts(database: Database) -> None:
+    """With TENANCY=database each process may hold DB_MAX_CONNECTIONS besides its pool."""
+    budget = {"DB_POOL_SIZE": "1", "DB_MAX_CONNECTIONS": "99"}
+    assert "PFQ-D240" not in found(
+        database, processes=50, DB_POOL_SIZE="1", DB_MAX_CONNECTIONS="1", TENANCY="row"
+    )
+    level, what = found(database, processes=50, TENANCY="database", **budget)["PFQ-D240"]
+    assert level == "error"
+    assert what.endswith(" connections, and 50 processes open up to 5000")
+
+
 @pytest.mark.parametrize(("offset", "direction"), [(-60, "60 s ahead of"), (90, "90 s behind")])
 def test_clocks_that_differ(
     database: Database, offset: int, direction: str, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,9 @@ def _examine(
 ) -> Iterator[Finding]:
     if database.engine == "sqlite":
         yield from sqlite.files(database, production=situation.production)
+        if situation.of_tenants:
+            connections = database.pool_size + situation.of_tenants
+            yield from sqlite.open_files(connections, sqlite.files_allowed())
         yield from sqlite.inside(app, database)
         return
     checks, of_migrating = {

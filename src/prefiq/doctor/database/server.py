@@ -45,7 +45,8 @@ def connections(situation: Situation, limits: Iterable[tuple[str, int]]) -> Iter
         situation: Whose.
         limits: What sets the limit, and how many connections it leaves.
     """
-    wanted = situation.database.pool_size * situation.processes
+    wanted = (situation.database.pool_size + situation.of_tenants) * situation.processes
+    budget = f" and DB_MAX_CONNECTIONS ({situation.of_tenants})" if situation.of_tenants else ""
     processes = "1 process opens" if situation.processes == 1 else f"{situation.processes} processes open"
     for name, most in limits:
         if 1 <= most < wanted:
@@ -54,8 +55,8 @@ def connections(situation: Situation, limits: Iterable[tuple[str, int]]) -> Iter
                 "error",
                 f"{name} leaves {most} connections, and {processes} up to {wanted}",
                 situation.where,
-                f"raise {name}, lower {situation.prefix}DB_POOL_SIZE ({situation.database.pool_size}), or put a "
-                "pooler between",
+                f"raise {name}, lower {situation.prefix}DB_POOL_SIZE ({situation.database.pool_size}){budget}, or "
+                "put a pooler between",
             )
 
 

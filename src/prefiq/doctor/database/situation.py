@@ -23,6 +23,7 @@ class Situation:
         processes: How many serve, each with a pool of its own.
         body_limit: Bytes of the largest request body.
         migrating: The same database as the user reaches it who migrates; None where that is the serving one.
+        of_tenants: Connections that one process holds at most to databases that tenants have of their own.
     """
 
     database: DatabaseSettings
@@ -30,6 +31,7 @@ class Situation:
     processes: int = 1
     body_limit: int = 1024**2
     migrating: DatabaseSettings | None = None
+    of_tenants: int = 0
 
     @classmethod
     def of(cls, settings: Settings, database: DatabaseSettings, processes: int) -> Situation:
@@ -37,7 +39,9 @@ class Situation:
         migrating = settings.database_roles.get("migrate") if database.name == "default" else None
         if migrating is not None and migrating.user == database.user:
             migrating = None
-        return cls(database, settings.is_production, processes, settings.body_limit, migrating)
+        has_tenants = settings.tenancy == "database" and database.name == "default"
+        of_tenants = settings.db_max_connections if has_tenants else 0
+        return cls(database, settings.is_production, processes, settings.body_limit, migrating, of_tenants)
 
     @property
     def where(self) -> str:

@@ -17,10 +17,44 @@ if TYPE_CHECKING:
     from prefiq.settings import DatabaseSettings
     from prefiq.sql import ConnectionManager
 
-__all__ = ["engine_settings", "files", "inside", "little_room"]
+__all__ = ["engine_settings", "files", "files_allowed", "inside", "little_room", "open_files"]
 
 LEAST_FREE = 256 * 1024**2
 """Bytes that should be free beside a database."""
+
+
+EACH = 3
+"""Files that a connection has open: the database, its log and the log's index."""
+OTHERS = 64
+"""Files and sockets that a process has open besides."""
+
+
+def open_files(connections: int, limit: int) -> Iterator[Finding]:
+    """More files for tenants' own databases than the process may have open.
+
+    Args:
+        connections: That one process holds at most, of all databases.
+        limit: How many files it may have open; below 1 for no limit.
+    """
+    wanted = connections * EACH + OTHERS
+    if 0 < limit < wanted:
+        yield Finding(
+            "PFQ-D213",
+            "warning",
+            f"A process may have {limit} files open, and tenants' files may need {wanted}",
+            "the limit of open files",
+            "raise it (ulimit -n; LimitNOFILE of systemd), or lower DB_MAX_CONNECTIONS",
+        )
+
+
+def files_allowed() -> int:
+    """How many files this process may have open; 0 where there is no limit, or none that can be asked for."""
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return 0
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if soft == resource.RLIM_INFINITY else soft
 
 
 def inside(app: Application, database: DatabaseSettings) -> Iterator[Finding]:
