@@ -14,7 +14,13 @@ from pymysql import converters
 from pymysql.cursors import SSCursor
 
 from prefiq.sql.dialects.engine import DatabaseLike
-from prefiq.sql.dialects.mariadb_connect import GRACE, arguments, initial_statement, tls_context
+from prefiq.sql.dialects.mariadb_connect import (
+    GRACE,
+    arguments,
+    initial_statement,
+    tls_context,
+    unchecked_context,
+)
 from prefiq.sql.dialects.mariadb_faults import ends_connection, note_table
 from prefiq.sql.dialects.mariadb_statements import MOST_BYTES, batches, filled
 from prefiq.sql.dialects.mariadb_types import decoders, literal
@@ -41,6 +47,10 @@ class MariadbConnection(_Connection):  # type: ignore[misc]
     escape = staticmethod(literal)
     most_bytes: int = 0
     """What the server takes in one statement; 0 before it was asked."""
+
+    def _create_ssl_ctx(self, sslp: Any) -> Any:
+        # Where the driver decides, it checks nothing.
+        return super()._create_ssl_ctx(sslp) if sslp else unchecked_context()
 
     def connect(self, sock: Any = None) -> None:
         """Connect; PyMySQL leaves a Unix socket open that leads to no server."""
