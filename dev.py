@@ -227,13 +227,32 @@ def development(extra: str = "dev") -> Environment:
 
 
 def build_wheels(environment: Environment, packages: Sequence[Path], target: Path) -> list[Path]:
-    """Build each package from a clean copy: setuptools puts leftovers of ``build/`` into wheels."""
+    """Build each package from a clean copy: setuptools puts leftovers of ``build/`` into wheels.
+
+    The same sources give the same bytes: times are those of the last commit (or what ``SOURCE_DATE_EPOCH``
+    says), and the rights of files do not depend on who checked them out.
+    """
+    os.environ.setdefault("SOURCE_DATE_EPOCH", committed_at())
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / package.name for package in packages]
         for package, copy in zip(packages, copies, strict=True):
             shutil.copytree(package, copy, ignore=shutil.ignore_patterns(*NOT_SOURCES))
-        environment.pip("wheel", "--no-deps", "--wheel-dir", str(target), *map(str, copies))
+            for path in copy.rglob("*"):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        mask = os.umask(0o022)
+        try:
+            environment.pip("wheel", "--no-deps", "--wheel-dir", str(target), *map(str, copies))
+        finally:
+            os.umask(mask)
     return sorted(target.glob("*.whl"))
+
+
+def committed_at() -> str:
+    """Seconds since 1970 at which the last commit was made; outside of a checkout the first day that zip knows."""
+    git = shutil.which("git")
+    command = [str(git), "log", "-1", "--format=%ct"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False) if git else None
+    return done.stdout.strip() if done is not None and done.returncode == 0 else "315532800"
 
 
 def sources(packages: Iterable[Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -36,17 +37,47 @@ def name_of(package: Path) -> str:
     return str(project["name"]).replace("-", "_")
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every wheel, built as dev.py builds them, by the distribution's name."""
-    folder = tmp_path_factory.mktemp("wheels")
-    script = (
+def build(folder: Path, before: str = "") -> dict[str, Path]:
+    """Every wheel, built as dev.py builds them, by the distribution's name.
+
+    Args:
+        folder: Where to put them.
+        before: What the building process runs first.
+    """
+    # 2026-01-02 03:04:05 UTC; zip counts in steps of two seconds.
+    before = "import os; os.environ['SOURCE_DATE_EPOCH'] = '1767323045'\n" + before
+    script = before + (
         "import sys; from pathlib import Path; sys.path.insert(0, '.'); import dev; "
         "print(*dev.build_wheels(dev.Environment(Path(sys.prefix)), [dev.ROOT, *dev.MODULES], "
         "Path(sys.argv[1])), sep='\\n')"
     )
     printed = run([sys.executable, "-c", script, folder], ROOT)
     return {Path(line).name.split("-")[0]: Path(line) for line in printed.splitlines()}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every wheel, by the distribution's name."""
+    return build(tmp_path_factory.mktemp("wheels"))
+
+
+def test_wheels_are_the_same_bytes_whoever_builds_them(wheels: dict[str, Path], tmp_path: Path) -> None:
+    """Built again at another time, in another zone and language, by somebody whose files nobody else may read."""
+    elsewhere = (
+        "import os; os.umask(0o077); os.environ.update(TZ='Asia/Kolkata', LC_ALL='C', PYTHONHASHSEED='7')\n"
+    )
+    again = build(tmp_path, elsewhere)
+    assert {name: digest(path) for name, path in again.items()} == {
+        name: digest(path) for name, path in wheels.items()
+    }
+    # Nothing in them is of the day on which they were built.
+    for path in wheels.values():
+        assert {info.date_time for info in zipfile.ZipFile(path).infolist()} == {(2026, 1, 2, 3, 4, 4)}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_wheel_holds_every_source_file(wheels: dict[str, Path]) -> None:
@@ -56,7 +87,9 @@ def test_wheel_holds_every_source_file(wheels: dict[str, Path]) -> None:
         sources = {
             path.relative_to(package / "src").as_posix()
             for path in (package / "src").rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
+            if path.is_file()
+            and not {"__pycache__", ".mypy_cache"} & set(path.parts)
+            and ".egg-info" not in str(path)
         }
         assert {name for name in inside if ".dist-info/" not in name} == sources
 
