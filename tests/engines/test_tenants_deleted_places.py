@@ -72,3 +72,19 @@ def test_deletion_that_was_killed_goes_on(shop: Shop, monkeypatch: pytest.Monkey
         shop.do(creating("o-2"))
     done = shop.run(shop.app.tenants.delete, "acme")
     assert (done.tenant.state, done.receipt["rows"]) == (TenantState.GONE, ROWS)
+
+
+def test_place_that_was_never_made(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant whose creation broke off can be deleted, and was never served."""
+
+    def dies(*arguments: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tenant_places, "provision", dies)
+        with pytest.raises(Died):
+            shop.run(lambda: shop.app.tenants.create("late", mode="database"))
+    with pytest.raises(UnknownTenant):
+        shop.do(creating("o-1"), "late")
+    done = shop.run(lambda: shop.app.tenants.delete("late", now=True))
+    assert (done.tenant.state, done.receipt["rows"]) == (TenantState.GONE, {})

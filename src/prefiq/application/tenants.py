@@ -171,6 +171,9 @@ class Tenants:
     ) -> Tenant:
         """Add a tenant and make its place.  Where that broke off before, it goes on.
 
+        It does not wait: a process that was asked for the key just before may answer for a second that there
+        is no such tenant.
+
         Args:
             key: Lower-case letters, digits and hyphens, at most 63; it never changes.
             name: For people; the key where empty.
@@ -400,11 +403,17 @@ class Tenants:
         scope[ITransactions].after_commit(told)
         return entry
 
-    def settle(self, key: str) -> None:
-        """Wait until every process knows what was committed."""
+    def settle(self, key: str, since: float | None = None) -> None:
+        """Wait until every process knows what was committed.
+
+        Args:
+            key: The tenant's.
+            since: When that was, by ``time.monotonic``; now where left out.
+        """
         self._forget(key)
-        if self.settling:
-            pause(self.settling)
+        left = self.settling - (0.0 if since is None else time.monotonic() - since)
+        if left > 0:
+            pause(left)
 
     def changing(self) -> Scope:
         """A scope that may write the directory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,6 +73,8 @@ def _create(
         tenant = app.tenants.planned(key, name, mode=mode)
         return {**tenant_data(tenant), "seeds": [], "dry_run": True}
     tenant = app.tenants.create(key, name, mode=mode, operator=operator, reason=reason)
+    made = time.monotonic()
     with progress(session) as report:
         seeds = run_seeds(app, [key], report)
+    app.tenants.settle(key, made)
     return {**tenant_data(tenant), "seeds": seeds, "dry_run": False}
