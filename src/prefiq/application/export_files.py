@@ -1,6 +1,6 @@
 """The files of an export: a zip of CSV files, a workbook with a sheet for each table, or lines of JSON.
 
-Each is written as the rows come.  CSV and JSON hold every value exactly; a workbook is for people: times are
+Each is written as the rows come.  JSON holds every value exactly, and so does CSV but for NULL; a workbook is for people: times are
 whole milliseconds there, and what no cell takes is shortened and counted.
 """
 
