@@ -261,6 +261,16 @@ def test_a_parameter_store_that_cannot_be_asked_is_a_fault(
     assert "the-key-of-the-account" not in str(fault)
 
 
+@pytest.mark.parametrize("scheme", ["vault", "ssm"])
+def test_the_libraries_log_no_secret(load_from, vault, aws, caplog, scheme):
+    """Also not at DEBUG, where boto3 writes what was answered."""
+    caplog.set_level("DEBUG")
+    reference = {"vault": "vault:secret/prefiq#jwt", "ssm": "ssm:/prefiq/jwt"}[scheme]
+    assert load_from(asking(vault, **aws, JWT_SECRET_KEY=reference)).jwt_keys[0].reveal() == KEY
+    for hidden in (KEY, TOKEN, "the-key-of-the-account"):
+        assert hidden not in caplog.text
+
+
 # ---- systemd, and others
 
 

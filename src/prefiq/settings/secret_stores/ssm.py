@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from prefiq.settings.secret_stores import Ask, SecretNotRead, StoreDown
@@ -84,6 +85,9 @@ def open_ssm(ask: Ask, timeout: float) -> ParameterStore:
         from botocore.exceptions import BotoCoreError
     except ImportError:
         raise StoreDown("the library boto3 is not installed", 'pip install "prefiq[ssm]"') from None
+    logger = logging.getLogger("botocore")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)  # at DEBUG it writes the answers, secrets and all
     region = ask("AWS_REGION") or ask("AWS_DEFAULT_REGION")
     key_id, key = ask("AWS_ACCESS_KEY_ID"), ask("AWS_SECRET_ACCESS_KEY")
     if bool(key_id) != bool(key):
