@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -295,6 +296,39 @@ def test_what_broke_off_goes_on(yard: Yard, monkeypatch: pytest.MonkeyPatch, str
     assert not [path for path in yard.folder.iterdir() if path.name.startswith(".")]
 
 
+def test_two_that_make_the_same_place(yard: Yard) -> None:
+    """Each of several processes that make one tenant at once finds it whole; nobody takes another's work away."""
+    app = yard.stock()
+    share(app, "kg")
+    other = Application.boot(
+        Settings.for_test(yard.folder, **yard.settings(DB_BUSY_TIMEOUT="20")), modules=[Stock]
+    )
+    yard.keep(other)
+    errors: list[BaseException] = []
+
+    def create(one: Application) -> None:
+        one.tenants.settling = 0.0
+        try:
+            places.provision(one, tenant)
+        except BaseException as error:  # noqa: BLE001  told to the test
+            errors.append(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefiq.application.tenant_places.provision", lambda *_: (_ for _ in ()).throw(Died))
+        with pytest.raises(Died):
+            app.tenants.create("acme")
+    tenant = app.tenants.get("acme")
+    threads = [threading.Thread(target=create, args=(one,)) for one in (app, other, app)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    app.tenants.create("acme")
+    add(app, "acme", "flour")
+    assert names_of(app, "acme") == ["flour"]
+
+
 def test_what_is_somebody_elses_is_not_touched(yard: Yard) -> None:
     """A database of the same name that holds something is left as it is; nothing is deleted either."""
     app = yard.stock()
@@ -413,3 +447,71 @@ def test_on_a_loop_it_is_the_same(engine: str, tmp_path: Path) -> None:
             assert asyncio.run(story(app)) == [["of acme"], ["of globex"]]
         finally:
             yard.close()
+
+
+@contextmanager
+def users(engine: str, database: Database) -> Iterator[tuple[str, str]]:
+    """A user who migrates and one who serves, as ``doctor database --setup`` makes them."""
+    migrating, serving = f"{database.name}_m", f"{database.name}_s"
+    with servers.administrator(engine).cursor() as cursor:
+        try:
+            if engine == "postgres":
+                for name in (migrating, serving):
+                    cursor.execute(f"CREATE ROLE {name} LOGIN")
+                cursor.execute(f"ALTER DATABASE {database.name} OWNER TO {migrating}")
+                with database.connect() as connection:
+                    rows = "SELECT, INSERT, UPDATE, DELETE ON TABLES"
+                    for statement in (
+                        f"GRANT ALL ON SCHEMA public TO {migrating}",
+                        f"GRANT USAGE ON SCHEMA public TO {serving}",
+                        f"ALTER DEFAULT PRIVILEGES FOR ROLE {migrating} GRANT {rows} TO {serving}",
+                    ):
+                        connection.execute(statement)
+            else:
+                for name, rights in (
+                    (migrating, "ALL PRIVILEGES"),
+                    (serving, "SELECT, INSERT, UPDATE, DELETE"),
+                ):
+                    cursor.execute(f"CREATE USER {name}@'%'")
+                    cursor.execute(f"GRANT {rights} ON `{database.name}`.* TO {name}@'%'")
+            yield migrating, serving
+        finally:
+            for name in (migrating, serving):
+                if engine == "postgres":
+                    for (held,) in cursor.execute(
+                        "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (database.name,)
+                    ).fetchall():
+                        with Database(**{**_fields(database), "name": held}).connect() as connection:
+                            connection.execute(f"DROP OWNED BY {name} CASCADE")
+                    cursor.execute(f"ALTER DATABASE {database.name} OWNER TO CURRENT_USER")
+                    cursor.execute(f"DROP ROLE {name}")
+                else:
+                    cursor.execute(f"DROP USER {name}@'%'")
+
+
+@pytest.mark.parametrize("engine", servers.SERVERS)
+def test_users_have_their_rights(engine: str, tmp_path: Path) -> None:
+    """An administrator makes the database, another user migrates it, and the serving one reads and writes rows alone."""
+    with ExitStack() as stack:
+        database = stack.enter_context(servers.database(engine, folder=tmp_path, reuse=False))
+        migrating, serving = stack.enter_context(users(engine, database))
+        yard = Yard(database, tmp_path)
+        roles = {
+            "DB_USER": serving, "MIGRATE_DB_USER": migrating, "ADMIN_DB_USER": database.user,
+        }  # fmt: skip
+        app = yard.stock(**roles)
+        stack.callback(app.close)
+        share(app, "kg")
+        app.tenants.create("acme")
+        add(app, "acme", "flour")
+        assert names_of(app, "acme") == ["flour"]
+        placement = app.tenants.get("acme").placement
+        connections = app.container.resolve(None, ConnectionManager)
+        connection, _ = connections.checkout("default", placement)
+        for refused in ("DROP TABLE stock_thing", "CREATE TABLE more (id INTEGER)"):
+            with pytest.raises(Exception, match=r"(?i)denied|must be owner|command denied"):
+                connection.exec_driver_sql(refused)
+        connection.close()
+        assert places.migrate_target(app, places.targets(app)[0]).error is None
+        app.tenants.delete("acme", now=True, reason="a test")
+        assert yard.names() == set()

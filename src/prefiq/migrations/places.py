@@ -7,7 +7,7 @@ it is never touched.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,6 +89,14 @@ class Order:
 
 class Place(Protocol):
     """How an engine makes and removes a database, and who may enter it."""
+
+    def alone(self, order: Order, connections: ConnectionManager) -> AbstractContextManager[None]:
+        """Nobody else makes or removes this place meanwhile, where that would do harm.
+
+        Raises:
+            MigrationLocked: Somebody else takes too long.
+        """
+        ...
 
     def make(self, order: Order, connections: ConnectionManager) -> None:
         """Make the database, its account and their rights, as far as they are missing.

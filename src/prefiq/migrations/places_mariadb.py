@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from prefiq.migrations import raw
 from prefiq.migrations.dialects.mariadb_tables import quoted
 from prefiq.migrations.dialects.renderer import literal
-from prefiq.migrations.errors import ForeignPlace
+from prefiq.migrations.errors import ForeignPlace, MigrationLocked
+from prefiq.migrations.patience import WAIT
 from prefiq.migrations.places import Order
 from prefiq.sql import ConnectionManager
 
@@ -29,6 +31,16 @@ TABLES = (
 
 class MariadbPlace:
     """A database whose rights are those of its name: what is granted on it holds for tables to come."""
+
+    @contextmanager
+    def alone(self, order: Order, connections: ConnectionManager) -> Iterator[None]:
+        """A lock of the server: a second one would take the first one's unfinished work, or its tenant's rows, away."""
+        name = "prefiq_place_" + hashlib.sha256(order.placement.hint.encode()).hexdigest()[:40]
+        with order.as_creator(connections) as connection:
+            [(has,)] = raw.run(connection, f"SELECT GET_LOCK({literal(name)}, {WAIT:.0f})")
+            if has != 1:
+                raise MigrationLocked("MariaDB", WAIT)
+            yield  # the lock ends with the connection
 
     def make(self, order: Order, connections: ConnectionManager) -> None:
         """See ``Place``."""

@@ -7,6 +7,10 @@ Source: PostgreSQL, "CREATE DATABASE"; "CREATE ROLE"; "ALTER DEFAULT PRIVILEGES"
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +19,7 @@ from prefiq.migrations import raw
 from prefiq.migrations.dialects.postgres_changes import quoted
 from prefiq.migrations.dialects.renderer import literal
 from prefiq.migrations.errors import ForeignPlace
+from prefiq.migrations.patience import WAIT, Patience
 from prefiq.migrations.places import Order
 from prefiq.sql import ConnectionManager
 
@@ -25,6 +30,17 @@ ROLE_MARK = "prefiq: a tenant's own"
 
 class PostgresPlace:
     """A database that the migrating role owns, and the serving one may enter."""
+
+    @contextmanager
+    def alone(self, order: Order, connections: ConnectionManager) -> Iterator[None]:
+        """An advisory lock in the application's own database, polled: two cannot make one database at once."""
+        digest = hashlib.sha256(b"prefiq place " + order.placement.hint.encode()).digest()
+        number = int.from_bytes(digest[:8], "big", signed=True)
+        patience = Patience(WAIT, time.sleep, "PostgreSQL")
+        with order.as_creator(connections) as connection:
+            while not raw.run(connection, f"SELECT pg_try_advisory_lock({number})")[0][0]:
+                patience.pause()
+            yield  # the lock ends with the connection
 
     def make(self, order: Order, connections: ConnectionManager) -> None:
         """See ``Place``."""

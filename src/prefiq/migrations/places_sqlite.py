@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from contextlib import AbstractContextManager, nullcontext
 
 from prefiq.migrations.places import Order
 from prefiq.sql import ConnectionManager
@@ -13,6 +14,11 @@ __all__ = ["SQLITE"]
 
 class SqlitePlace:
     """A file; it appears whole, or not at all."""
+
+    def alone(self, order: Order, connections: ConnectionManager) -> AbstractContextManager[None]:
+        """Not needed: what was begun is never taken away, and all tables come at once."""
+        del order, connections
+        return nullcontext()
 
     def make(self, order: Order, connections: ConnectionManager) -> None:
         """Nothing: the file is made where it is opened, and nobody else needs rights to it."""

@@ -131,10 +131,11 @@ def unprovision(app: Application, tenant: Tenant) -> None:
 def _unprovision(app: Application, key: str, at: Placement) -> None:
     connections, order = _connections(app), _order(app, key, at)
     place = place_for(order.database.engine)
-    if place.exists(order, connections):
-        with _inside(order, order.creator, connections) as connection:
-            mark(connection, order)
-    place.remove(order, connections)
+    with place.alone(order, connections):
+        if place.exists(order, connections):
+            with _inside(order, order.creator, connections) as connection:
+                mark(connection, order)
+        place.remove(order, connections)
     with connections.schema_connection() as connection:
         register.forget(connection, key)
 
@@ -354,6 +355,10 @@ class _Provisioning:
 
     def run(self) -> None:
         """Do what is missing."""
+        with self._place.alone(self._order, self._connections):
+            self._run()
+
+    def _run(self) -> None:
         order, place, connections = self._order, self._place, self._connections
         is_begun = is_whole = False
         if place.exists(order, connections):
