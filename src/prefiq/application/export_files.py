@@ -170,9 +170,6 @@ class XlsxSheets:
 
     options: ClassVar[dict[str, Any]] = {
         "constant_memory": True,  # a row is written when the next one begins
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
         "remove_timezone": True,  # a cell has none; all of Prefiq's times are UTC
     }
 
@@ -257,7 +254,7 @@ class XlsxSheets:
             if len(text) > LONGEST_CELL:
                 self._shortened += 1
                 text = text[:LONGEST_CELL]
-            sheet.write_string(row, column, text)
+            sheet.write_string(row, column, text)  # never `write`, which takes "=…" for a formula
 
 
 def _is_exact(value: float | Decimal) -> bool:

@@ -307,6 +307,20 @@ def test_hold_that_comes_in_the_time_of_grace_stops_the_rows_from_going(app: App
     assert app.tenants.delete("acme", now=True).tenant.state is TenantState.GONE
 
 
+def test_hold_that_comes_at_the_last_moment_counts(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the first look and the first row that goes, somebody else may hold the tenant."""
+    real = tenant_places.count_rows
+
+    def held(app: Application, tenant: Tenant) -> dict[str, int]:
+        app.tenants.hold("acme", reason="case 17")
+        return real(app, tenant)
+
+    monkeypatch.setattr(tenant_places, "count_rows", held)
+    with pytest.raises(TenantHeld):
+        app.tenants.delete("acme", now=True)
+    assert app.tenants.get("acme").purging_since is None
+
+
 def test_deletion_waits_for_its_time_and_can_be_taken_back(tmp_path: Path) -> None:
     """Asked again before its time it changes nothing; after it, the rows go; in between, resume ends it."""
     clock = FrozenClock(datetime(2026, 5, 1, tzinfo=UTC))
