@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests import servers
 from tests.servers import ENGINES, MODES
 from tests.unit.web.conftest import MastersProvider, Project, ProjectsProvider
 
-from prefiq import Extension, ProviderBase, field
+from prefiq import Entity, Extension, ProviderBase, field
 from prefiq.settings import Settings
 from prefiq.sql import scoped_compiler, tenant_scope
 from prefiq.testing import TenancyContract
@@ -33,6 +34,19 @@ class BillingProvider(ProviderBase):
     extensions = (Billing,)
 
 
+class Note(Entity):
+    """One model alone."""
+
+    text: str = field(max_length=40)
+
+
+class NotesProvider(ProviderBase):
+    name = "notes"
+    models = (Note,)
+
+
+OURS = re.compile(rf"{PREFIX}|.*_[ab]_[0-9a-f]{{6}}$")
+"""Names of databases that attacks make; other tests may make some beside them."""
 MODULES = (ProjectsProvider, MastersProvider, BillingProvider)
 
 
@@ -57,6 +71,18 @@ class TestEveryEngine(TenancyContract):
     @pytest.fixture
     def tenancy_settings(self, engine: str, db_mode: str, tmp_path: Path) -> Settings:
         return settings_on(engine, db_mode, tmp_path)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+class TestDatabasesOfTheirOwn(TenancyContract):
+    """The same where each tenant has a database or a file of its own."""
+
+    modules = MODULES
+    modes = ("database",)
+
+    @pytest.fixture
+    def tenancy_settings(self, engine: str, tmp_path: Path) -> Settings:
+        return settings_on(engine, "sync", tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +168,26 @@ def test_the_attacks_notice_a_missing_guard(
 
 
 @pytest.mark.parametrize("engine", servers.SERVERS)
-def test_nothing_is_left_behind_on_a_server(engine: str, tmp_path: Path) -> None:
-    """The database of the attacks is gone, whatever came of them."""
-    attack_settings(settings_on(engine, "sync", tmp_path), ("row",), modules=(MastersProvider,))
-    query = "SELECT datname FROM pg_database" if engine == "postgres" else "SHOW DATABASES"
+def test_nothing_is_left_behind_on_a_server(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The databases of the attacks and of their tenants are gone, also where the attacks broke off."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    settings, before = settings_on(engine, "sync", tmp_path), databases_on(engine)
+    attack_settings(settings, ("row",), modules=(NotesProvider,))
+    monkeypatch.setattr("prefiq.testing.attacks.attacking._Attacker._compare", fail)
+    with pytest.raises(ZeroDivisionError):
+        attack_settings(settings, ("database",), modules=(NotesProvider,))
+    assert {name for name in databases_on(engine) - before if OURS.match(name)} == set()
+
+
+def databases_on(engine: str) -> set[str]:
     with servers.administrator(engine).cursor() as cursor:
-        cursor.execute(query)
-        assert [name for (name,) in cursor.fetchall() if name.startswith(PREFIX)] == []
+        cursor.execute("SELECT datname FROM pg_database" if engine == "postgres" else "SHOW DATABASES")
+        return {name for (name,) in cursor.fetchall()}
 
 
 @pytest.fixture

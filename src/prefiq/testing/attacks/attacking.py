@@ -67,8 +67,8 @@ class _Attacker:
         self.first, self.second = f"a-{mark}", f"b-{mark}"
 
     def run(self) -> Outcome:
+        self.rows.store_shared()  # before the tenants: a database of their own begins with copies of them
         self.app.tenants.create(self.first, mode=self.mode)
-        self.rows.store_shared()
         self.rows.store(self.first, foreign=False)
         asked = [question for spec in self.rows.specs for question in self._questions(spec)]
         alone = [self._answer(question) for question in asked]
