@@ -109,8 +109,9 @@ async def _measured(engine: str, at: Server, folder: Any, ids: list[UUID]) -> li
         found.append(
             row(f"{engine}, async: get by id, one caller ÷ raw driver", ratio, "×", ALONE[engine], peer)
         )
-        speeds = await _at_once(contestants, ids)
+        speeds, cpu = await _at_once(contestants, ids)
         told = f"{speeds['prefiq']:,.0f} calls a second, async Core {speeds['Core']:,.0f}; wanted is 1 ÷ {AT_ONCE[engine]:g}"
+        told += f"; CPU ×{cpu['prefiq'] / cpu['Core']:.2f}"
         found.append(
             row(
                 f"{engine}, async: async Core ÷ ours, calls a second at {CALLERS} callers",
@@ -140,9 +141,11 @@ async def _alone(contestants: Mapping[str, Get], ids: list[UUID]) -> dict[str, f
     return {name: sorted(values)[len(values) // 10] for name, values in spent.items()}
 
 
-async def _at_once(contestants: Mapping[str, Get], ids: list[UUID]) -> dict[str, float]:
-    """Calls a second with many callers, the best of the turns."""
-    best = dict.fromkeys(contestants, 0.0)
+async def _at_once(
+    contestants: Mapping[str, Get], ids: list[UUID]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Calls a second with many callers, and this process's CPU seconds for a call: the best of the turns."""
+    best, least = dict.fromkeys(contestants, 0.0), dict.fromkeys(contestants, float("inf"))
     around = itertools.cycle(ids)
     each = 40
 
@@ -152,10 +155,11 @@ async def _at_once(contestants: Mapping[str, Get], ids: list[UUID]) -> dict[str,
 
     for _ in range(6):
         for name, get in contestants.items():
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*(caller(get) for _ in range(CALLERS)))
+            least[name] = min(least[name], (time.process_time() - cpu) / CALLERS / each)
             best[name] = max(best[name], CALLERS * each / (time.perf_counter() - start))
-    return best
+    return best, least
 
 
 def _core(engine: str, at: Server) -> tuple[Get, AsyncEngine]:
