@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("docs/explanation/tenancy.md", "docs/explanation/security.md")
+PAGES = ("docs/explanation/tenancy.md", "docs/explanation/security.md", "docs/explanation/threats.md")
 ROW = re.compile(r"^\| (?!-|promise)(.+?) \| (.+) \|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
