@@ -127,6 +127,9 @@ class Yard:
         if self.database.path is None:
             for name in self.names():
                 servers._drop(self.database.engine, name)
+                with servers.administrator(self.database.engine).cursor() as cursor:
+                    kind = "ROLE" if self.database.engine == "postgres" else "USER"
+                    cursor.execute(f"DROP {kind} IF EXISTS {name}")
 
 
 @pytest.fixture(params=servers.ENGINES)

@@ -38,7 +38,7 @@ class Entry:
     Args:
         tenant: Key of the tenant.
         epoch: Of its placement then.
-        revision: As ``revision_of``; empty where it was never brought anywhere.
+        revision: As ``Fresh.checksum``; empty where it was never brought anywhere.
         shared: Of the shared rows that it has copies of; empty where it has none.
         error: What was in the way of the last attempt; empty for nothing.
         at: When, in ISO 8601, UTC.

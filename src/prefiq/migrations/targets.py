@@ -32,7 +32,7 @@ from prefiq.migrations.develop import migrate_from_declarations
 from prefiq.migrations.errors import TenantNotMigrated
 from prefiq.migrations.execution import Site
 from prefiq.migrations.fresh import Fresh, fresh
-from prefiq.migrations.loader import load, parts_of
+from prefiq.migrations.loader import parts_of
 from prefiq.migrations.places import Order, mark, marked, place_for, put_mark
 from prefiq.migrations.planning import plan
 from prefiq.migrations.runner import Done, apply, utc_now
@@ -194,12 +194,9 @@ def targets(app: Application, tenant: str = "") -> list[Target]:
 
 def behind(app: Application, among: Sequence[Target]) -> list[Target]:
     """The targets that the register does not know at the present code's head; one query, none is opened."""
-    if _follows(app):  # which the files do not tell
-        return list(among)
     with _connections(app).schema_connection() as connection:
         known = register.read(connection)
-    migrations, _ = load(parts_of(app))
-    head = register.revision_of(migrations)
+    head = _fresh(app).checksum
     return [
         target
         for target in among
@@ -271,8 +268,7 @@ def migrate_target(
         logger.warning("tenant %s was not migrated: %s", target.tenant, fault.reason)
         _enter(app, target, "", "", fault.reason)
         return Visit(target, tuple(done), error=fault)
-    migrations, _ = load(parts_of(app))
-    _enter(app, target, register.revision_of(migrations), shared.checksum, "")
+    _enter(app, target, _fresh(app).checksum, shared.checksum, "")
     return Visit(target, tuple(done), copied)
 
 
@@ -377,7 +373,7 @@ class _Provisioning:
         shared = read_originals(self._app)
         with _inside(order, order.migrating, connections) as connection:
             _copy(connection, shared, lambda: put_mark(connection, order, utc_now().isoformat()))
-        _enter(self._app, self._target, made.revision, shared.checksum, "")
+        _enter(self._app, self._target, made.checksum, shared.checksum, "")
 
     def _build(self, made: Fresh) -> None:
         """All tables, in a database that has none yet."""

@@ -261,7 +261,7 @@ def _migrate(session: Session, app: Application, tenant: str, *, allow_blocking:
         ]
 
     def show() -> None:
-        if not done and not any(visit.done for visit in visits):
+        if not done and not faults and not any(visit.done for visit in visits):
             click.echo("Nothing to apply: the database is at head")
         if visits:
             changed = sum(1 for visit in visits if visit.copied.written or visit.copied.deleted)
