@@ -114,7 +114,7 @@ def test_deletion_with_time_of_grace(within, told) -> None:
     assert told("create", "acme", code=1)["error"]["code"] == "PFQ516"
 
 
-def test_due_deletes_all_whose_time_is_over(told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_due_deletes_all_whose_time_is_over(within, told, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is held is told and stays; the others go."""
     from prefiq.foundation import clock
 
@@ -124,8 +124,12 @@ def test_due_deletes_all_whose_time_is_over(told, monkeypatch: pytest.MonkeyPatc
         told("delete", key, "--grace", "7")
     told("hold", "b", "--reason", "case 17")
     assert told("delete", "--due") == []
+    assert "PFQ-D223" not in within("doctor", "database").output
     late = datetime.now(UTC) + timedelta(days=8)
     monkeypatch.setattr(clock.SystemClock, "now", lambda self: late)
+    warned = within("doctor", "database").output
+    assert "The time of grace is over, and the rows are still there: acme, b, c" in warned
+    assert "prefiq tenants delete --due" in warned
     error = told("delete", "--due", code=1)["error"]
     assert [fault["code"] for fault in error["faults"]] == ["PFQ370"]
     assert states(told) == {"acme": "gone", "b": "deleting", "c": "gone", "d": "active"}

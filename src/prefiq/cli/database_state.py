@@ -27,6 +27,7 @@ __all__ = [
     "check_files_to_be_deployed",
     "check_tenants",
     "develop",
+    "due_tenants",
     "examine_state",
     "manager_of",
     "migrate_tenants",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 MOST_TENANTS = 50
+MOST_NAMED = 5
 PING_SECONDS = 5.0
 
 
@@ -172,7 +174,7 @@ def check_files_to_be_deployed(app: Application) -> None:
 
 
 def examine_state(app: Application) -> list[Finding]:
-    """Warnings where tables were changed by hand, and where tenants lack seeds.
+    """Warnings where tables were changed by hand, where tenants lack seeds, and where their time of grace is over.
 
     The first tenants stand for all, since there may be many.
 
@@ -180,7 +182,7 @@ def examine_state(app: Application) -> list[Finding]:
         prefiq.errors.PrefiqError: The database is not at head.
     """
     check_at_head(app)
-    return [*_drifted(app), *_tenants_behind(app), *_unseeded(app)]
+    return [*_drifted(app), *_tenants_behind(app), *_unseeded(app), *_undeleted(app)]
 
 
 def _tenants_behind(app: Application) -> list[Finding]:
@@ -227,6 +229,32 @@ def _unseeded(app: Application) -> list[Finding]:
     tenants = len({one.tenant for one in waiting})
     what = f"Seeds wait for {tenants} {'tenant' if tenants == 1 else 'tenants'}: {', '.join(names)}"
     return [Finding("PFQ-D220", "warning", what, "the tenants' rows", "prefiq run migrate", exit_code=5)]
+
+
+def due_tenants(app: Application) -> list[str]:
+    """Keys of the tenants whose rows may be deleted now."""
+    from prefiq.contracts import IClock
+    from prefiq.foundation import TenantState
+
+    if app.settings.tenancy == "single":
+        return []
+    now = app.container.resolve(None, IClock).now()
+    return [
+        tenant.key
+        for tenant in app.tenants.list(TenantState.DELETING)
+        if tenant.delete_after is not None and tenant.delete_after <= now
+    ]
+
+
+def _undeleted(app: Application) -> list[Finding]:
+    from prefiq.doctor import Finding
+
+    due = due_tenants(app)
+    if not due:
+        return []
+    named = ", ".join(due[:MOST_NAMED]) + (" and more" if len(due) > MOST_NAMED else "")
+    what = f"The time of grace is over, and the rows are still there: {named}"
+    return [Finding("PFQ-D223", "warning", what, "deleted tenants", "prefiq tenants delete --due")]
 
 
 def status(app: Application) -> list[ModuleStatus]:

@@ -30,6 +30,7 @@ FINDINGS = {
     "PFQ-D220": "seeds wait for tenants",
     "PFQ-D221": "changes by hand cannot be told as the serving user",
     "PFQ-D222": "tenants have databases that are not at head",
+    "PFQ-D223": "deleted tenants still have rows after their time of grace",
     "PFQ-D230": "the database server is older than what is supported",
     "PFQ-D231": "the database server is another one than DB_ENGINE says",
     "PFQ-D232": "the database's encoding or character set cannot keep every text",

@@ -52,6 +52,7 @@ def command(
     stays in the tenant's life; until then prefiq tenants resume takes it back.  What broke off goes on when it
     is called again.  It is refused while the tenant is held.
     """
+    from prefiq.cli.database_state import due_tenants
     from prefiq.errors import Faults, PrefiqError
 
     many_tenants(session)
@@ -59,7 +60,7 @@ def command(
         raise click.UsageError("Give the KEY of a tenant, or --due alone.")
     if now and not (yes or dry_run or session.json) and sys.stdin.isatty():
         click.confirm(f"Delete all rows of {key} now? There is no way back", abort=True)
-    keys = [key] if key is not None else session.run(_due)
+    keys = [key] if key is not None else session.run(due_tenants)
     done: list[dict[str, Any]] = []
     faults: list[PrefiqError] = []
     for one in keys:
@@ -79,18 +80,6 @@ def command(
     session.answer(done if due else done[0], show)
     if faults:
         raise Faults("Some tenants were not deleted", faults)
-
-
-def _due(app: Application) -> list[str]:
-    from prefiq.contracts import IClock
-    from prefiq.foundation import TenantState
-
-    now = app.container.resolve(None, IClock).now()
-    return [
-        tenant.key
-        for tenant in app.tenants.list(TenantState.DELETING)
-        if tenant.delete_after is not None and tenant.delete_after <= now
-    ]
 
 
 def _delete(
