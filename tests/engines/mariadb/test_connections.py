@@ -156,7 +156,8 @@ def test_statement_without_an_answer(strict_server: OwnServer, strict: Database)
     def use(unit: Unit) -> None:
         unit.executor.scalar("SELECT 1")
         driver = unit.driver
-        driver._read_timeout = 0.2  # the limit and the client's grace, in a test's time
+        # The limit and the client's grace, in a test's time.
+        setattr(driver, "patience" if hasattr(driver, "patience") else "_read_timeout", 0.2)
         with strict_server.paused(), pytest.raises(Disconnected):
             unit.executor.scalar("SELECT 1")
 

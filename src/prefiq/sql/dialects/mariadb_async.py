@@ -43,6 +43,8 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
 
     stream: AsyncStreamCursor | None = None
     statement_timeout: float = 0.0
+    patience: float | None = None
+    """Seconds after which a server that answers nothing is given up; the connection is then closed."""
     session: AsyncMariadbSession | None = None
     escape = staticmethod(literal)
     literal = staticmethod(literal)
@@ -126,7 +128,14 @@ class AsyncMariadbConnection(_Connection):  # type: ignore[misc]
 
     async def _fill_buffer(self, need: int) -> None:
         if not self._ending:
-            await super()._fill_buffer(need)
+            if self.patience is None:
+                await super()._fill_buffer(need)
+                return
+            try:  # asyncmy would make a task to wait for every answer
+                async with asyncio.timeout(self.patience):
+                    await super()._fill_buffer(need)
+            except TimeoutError as error:
+                raise errors.OperationalError(2013, "no answer in time") from error
             return
         protocol, until = self._proto, None
         while protocol.length - protocol.pos < need:
@@ -219,7 +228,7 @@ async def connect(database: DatabaseLike) -> AsyncMariadbConnection:
         raise
     connection.statement_timeout = database.statement_timeout
     if connection.statement_timeout:
-        connection._read_timeout = connection.statement_timeout + GRACE
+        connection.patience = connection.statement_timeout + GRACE
     keep_alive(connection._transport.get_extra_info("socket"))
     return connection
 
