@@ -16,7 +16,7 @@ from tests.tenancy.walled import ACME, OTHER, Currency, Thing, WalledShop, walle
 from prefiq.contracts import Bound, Placement, System, UniqueViolation
 from prefiq.foundation.repository_query import RepositoryQuery
 from prefiq.sql import DatabaseError
-from prefiq.sql.errors import RawSqlRefused
+from prefiq.sql.errors import PlaceUnusable, RawSqlRefused
 from prefiq.sql.walls import REMEMBERED, WallMemory
 
 
@@ -189,7 +189,7 @@ def test_the_system_names_no_tenants_table(shop: WalledShop) -> None:
 
     def use() -> None:
         for tenancy in (System("look"), Bound("acme", Placement("schema", "t_acme"))):
-            with shop.scope(tenancy) as scope, pytest.raises(RawSqlRefused):
+            with shop.scope(tenancy) as scope, pytest.raises((RawSqlRefused, PlaceUnusable)):
                 shop.executor(scope).query("SELECT code FROM shop_thing")
 
     shop.run(use)
