@@ -381,10 +381,11 @@ elsewhere(
     STAMPS + "test_units_of_work_see_their_own_tenant_on_one_connection",
 )
 elsewhere(12, "connections in autocommit", STAMPS + "test_nobody_is_shown_anything_before_it_is_stamped")
-waits(
+elsewhere(
     13,
     "a transaction pooler, two clients",
-    "row-level security behind PgBouncer is tested with the pooler itself",
+    "tests/tenancy/test_wall_pooler.py::test_two_tenants_share_one_connection",
+    "tests/tenancy/test_wall_pooler.py::test_without_the_setting_tenants_would_meet",
 )
 
 
@@ -440,7 +441,12 @@ elsewhere(
     "tests/faults/test_backends_killed.py::test_killed_between_the_statements_of_a_transaction",
     STAMPS + "test_another_connection_is_stamped_too",
 )
-waits(18, "a pool that is evicted while a query runs", "pools of tenants' databases come with database mode")
+elsewhere(
+    18,
+    "a pool that is evicted while a query runs",
+    "tests/unit/sql/test_tenant_pools.py::test_what_is_in_use_is_never_closed",
+    "tests/unit/sql/test_tenant_pools.py::test_threads_share_the_budget",
+)
 
 # ---- statements
 
@@ -734,10 +740,11 @@ for _number, _title in ((41, "paths"), (42, "quotes and signs"), (43, "case, Uni
     attack(_number, f"{_title} in a tenant's name", any_key)(
         lambda place, number=_number: refused_keys(place, KEYS[number])
     )
-waits(
+elsewhere(
     44,
     "public, pg_*, information_schema, mysql as a tenant's place",
-    "places come with schema and database mode",
+    "tests/unit/sql/test_tenant_places.py::test_no_other_name_is_taken",
+    "tests/engines/test_tenant_places.py::test_what_is_somebody_elses_is_not_touched",
 )
 
 

@@ -222,14 +222,18 @@ class Game:
         )
 
 
-def play(engine: str, mode: str, folder: Path, requests: int, seed: int) -> list[str]:
+def play(engine: str, mode: str, folder: Path, requests: int, seed: int, **more: object) -> list[str]:
     """A game in an application of its own."""
 
     def within() -> list[str]:
         with (
             servers.database(engine, mode, folder=folder) as database,
             make_application(
-                folder, modules=[ProjectsProvider, MastersProvider], tenants=TENANTS, **database.variables()
+                folder,
+                modules=[ProjectsProvider, MastersProvider],
+                tenants=TENANTS,
+                **database.variables(),
+                **more,
             ) as app,
             asking(app) as asker,
         ):
@@ -243,6 +247,13 @@ def play(engine: str, mode: str, folder: Path, requests: int, seed: int) -> list
 def test_no_answer_shows_another_tenant(engine: str, mode: str, tmp_path: Path) -> None:
     """The same seed is the same game, so that what fails can be played again."""
     assert play(engine, mode, tmp_path, 600 if engine == "sqlite" else 300, seed=1) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_answer_shows_another_tenants_file(mode: str, tmp_path: Path) -> None:
+    """The same where each tenant has a file of its own, and the ids in it are those of the others."""
+    assert play("sqlite", mode, tmp_path, 600, seed=3, tenancy="database") == []
+    assert len(list(tmp_path.glob("*.db"))) == 1 + len(TENANTS)
 
 
 @pytest.mark.full
