@@ -62,7 +62,7 @@ def test_shell_runs_code_in_the_tenants_scope(within) -> None:
     )
     result = within("shell", "--tenant", "acme", "-c", code)
     assert result.exit_code == 0, result.output
-    assert result.stdout.split() == ["acme", "A-1", "10", "development"]
+    assert result.stdout.split() == ["acme", "A-1", "39", "development"]
 
 
 def test_shell_reads_standard_input(process, application: Path) -> None:

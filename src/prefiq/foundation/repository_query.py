@@ -274,7 +274,9 @@ class RepositoryQuery(Repository[E]):
         try:
             # Conversions of one's own may ask the database, which hears nothing else while it takes rows.
             plain = type(parts.mapper) is Mapper
-            values = Rows(plan, tenant, entities) if plain else plan.bind(tenant, entities)
+            # And what cannot be written anyway is told its own faults first, as everywhere.
+            writes = not self._executor.read_only and self._executor.failure is None
+            values = Rows(plan, tenant, entities) if plain and writes else plan.bind(tenant, entities)
             rows = [(child, child.inserts(tenant, entities)) for child in parts.children]
             with self._executor.tx():
                 self._executor.write_many(plan, values)
