@@ -26,88 +26,57 @@ BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 T = TypeVar("T")
 
 
-class PooledPostgresSession(PostgresSession):
-    """One connection to a pooler in sync mode.
+class _Pooled:
+    """Mixed into a session of either mode; every transaction says what a session would keep.
 
     Args:
         connection: In driver autocommit, without prepared statements.
     """
 
-    __slots__ = ("_lock_timeout",)
+    __slots__ = ()
+    _bound: str | None
     is_pooled = True
 
-    def __init__(self, connection: PostgresConnection) -> None:
-        super().__init__(connection)
+    def __init__(self: Any, connection: PostgresConnection | PostgresAsyncConnection) -> None:
+        super().__init__(connection)  # type: ignore[call-arg]
         self._lock_timeout = connection.lock_timeout
 
-    def bind(self, tenant: str) -> None:
-        """See ``Session``; every transaction says it."""
+    def bind(self: Any, tenant: str) -> None:
+        """See ``Session``; nothing is sent."""
         self._bound = tenant
 
-    def limit(self, seconds: float) -> None:
-        """See ``Session``; every transaction says it."""
+    def limit(self: Any, seconds: float) -> None:
+        """See ``Session``; sent at once only where a transaction is open."""
         self._limited = seconds != self.usual
         self.timeout = seconds
         if self.in_transaction:
-            super().control(_limit_text(seconds))
+            super().control(_limit_text(seconds))  # type: ignore[misc]
 
-    def control(self, sql: str) -> None:
+    def control(self: Any, sql: str) -> None:
         """See ``Session``."""
-        super().control(_opened(self, sql))
+        super().control(_opened(self, sql))  # type: ignore[misc]
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
+    def fetch(self: Any, sql: str, params: Sequence[Any]) -> list[Any]:
         """See ``Session``."""
-        if self.in_transaction:
-            return super().fetch(sql, params)
-        return _alone(self, lambda: super(PooledPostgresSession, self).fetch(sql, params))
+        fetch: Callable[..., list[Any]] = super().fetch  # type: ignore[misc]
+        return fetch(sql, params) if self.in_transaction else _alone(self, lambda: fetch(sql, params))
 
-    def write(self, sql: str, params: Sequence[Any]) -> int:
+    def write(self: Any, sql: str, params: Sequence[Any]) -> int:
         """See ``Session``."""
-        if self.in_transaction:
-            return super().write(sql, params)
-        return _alone(self, lambda: super(PooledPostgresSession, self).write(sql, params))
+        write: Callable[..., int] = super().write  # type: ignore[misc]
+        return write(sql, params) if self.in_transaction else _alone(self, lambda: write(sql, params))
 
 
-class PooledPostgresAsyncSession(PostgresAsyncSession):
-    """The same in async mode.
-
-    Args:
-        connection: In driver autocommit, without prepared statements.
-    """
+class PooledPostgresSession(_Pooled, PostgresSession):
+    """One connection to a pooler in sync mode."""
 
     __slots__ = ("_lock_timeout",)
-    is_pooled = True
 
-    def __init__(self, connection: PostgresAsyncConnection) -> None:
-        super().__init__(connection)
-        self._lock_timeout = connection.lock_timeout
 
-    def bind(self, tenant: str) -> None:
-        """See ``Session``; every transaction says it."""
-        self._bound = tenant
+class PooledPostgresAsyncSession(_Pooled, PostgresAsyncSession):
+    """The same in async mode."""
 
-    def limit(self, seconds: float) -> None:
-        """See ``Session``; every transaction says it."""
-        self._limited = seconds != self.usual
-        self.timeout = seconds
-        if self.in_transaction:
-            super().control(_limit_text(seconds))
-
-    def control(self, sql: str) -> None:
-        """See ``Session``."""
-        super().control(_opened(self, sql))
-
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
-        """See ``Session``."""
-        if self.in_transaction:
-            return super().fetch(sql, params)
-        return _alone(self, lambda: super(PooledPostgresAsyncSession, self).fetch(sql, params))
-
-    def write(self, sql: str, params: Sequence[Any]) -> int:
-        """See ``Session``."""
-        if self.in_transaction:
-            return super().write(sql, params)
-        return _alone(self, lambda: super(PooledPostgresAsyncSession, self).write(sql, params))
+    __slots__ = ("_lock_timeout",)
 
 
 def _opened(session: Any, sql: str) -> str:
