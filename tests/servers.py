@@ -148,8 +148,8 @@ def database(
         mode: What ``config`` and ``variables`` say.
         folder: SQLite: where its file lies; a temporary one by default.
         reuse: Whether a later test may get the database with its content removed, which is faster than
-            another one.  False for a test that changes what outlives the content: its owner, its settings,
-            default privileges.
+            another one.  False for a test that changes what outlives that: its owner, default privileges,
+            and on MariaDB its settings.
     """
     if engine == "sqlite":
         if folder is not None:
@@ -288,6 +288,7 @@ def _emptied(engine: str, name: str) -> bool:
         if engine == "postgres":
             with _connect(replace(server(engine), name=name)) as connection:
                 connection.execute(_EMPTY_POSTGRES)
+                connection.execute(f"ALTER DATABASE {name} RESET ALL")
         else:
             _run(engine, f"DROP DATABASE {name}")
             _run(engine, f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")

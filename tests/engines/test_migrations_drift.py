@@ -191,6 +191,22 @@ def test_printed_statements_are_the_ones_that_run(workshop: Workshop) -> None:
     assert workshop.get("shop_thing", "code", "price", "text") == [("c", Decimal("1.250"), odd)]
 
 
+@pytest.mark.parametrize("engine", ["postgres"], scope="session")
+def test_printed_statements_where_a_backslash_escapes(workshop: Workshop) -> None:
+    """Literals mean the same in a database whose settings say otherwise."""
+    run = client(workshop)
+    with workshop.at.connect() as administrator:
+        administrator.execute(f"ALTER DATABASE {workshop.at.name} SET standard_conforming_strings = off")
+    odd = "\\'; DROP TABLE shop_thing; --"
+    shop(workshop, NAME)
+    workshop.put("shop_thing", name="a")
+    workshop.declare("shop", model("Thing", NAME | {"text": (str, field(default=odd))}))
+    workshop.make("shop")
+    with workshop.connect() as connection:
+        run(sql(plan(workshop.parts, connection), workshop.engine))
+    assert workshop.get("shop_thing", "text") == [odd]
+
+
 def test_printed_statements_record_what_development_has(workshop: Workshop) -> None:
     """A database that followed the declarations is afterwards where the files lead, as ``apply`` leaves it."""
     run = client(workshop)

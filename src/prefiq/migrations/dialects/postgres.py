@@ -52,7 +52,12 @@ class PostgresRenderer(ServerRenderer):
 
     name = "postgres"
     title = "PostgreSQL"
-    opening: tuple[str, ...] = ("BEGIN", "SET LOCAL prefiq.tenant = ''", "SET LOCAL prefiq.migrating = on")
+    opening: tuple[str, ...] = (
+        "BEGIN",
+        "SET LOCAL standard_conforming_strings = on",  # a backslash in a literal is one, as in Prefiq's sessions
+        "SET LOCAL prefiq.tenant = ''",
+        "SET LOCAL prefiq.migrating = on",
+    )
     closing: tuple[str, ...] = ("COMMIT",)
     table_options = ""
     dialect: sa.Dialect = DIALECT
