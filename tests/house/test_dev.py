@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import subprocess
 import sys
 import types
@@ -166,6 +167,7 @@ def test_bench_needs_a_file_after_json() -> None:
 def test_engines_are_required_by_a_switch(
     dev: types.ModuleType,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     arguments: list[str],
     required: str | None,
     passed: list[str],
@@ -174,6 +176,7 @@ def test_engines_are_required_by_a_switch(
     ran: list[str] = []
     environment = types.SimpleNamespace(run=lambda *words: ran.extend(words) or 0)
     monkeypatch.setattr(dev, "development", lambda: environment)
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setenv("PREFIQ_REQUIRE_ENGINES", "")
     monkeypatch.delenv("PREFIQ_REQUIRE_ENGINES")
 
@@ -181,3 +184,44 @@ def test_engines_are_required_by_a_switch(
 
     assert ran == ["pytest", *passed]
     assert dev.os.environ.get("PREFIQ_REQUIRE_ENGINES") == required
+
+
+@pytest.mark.parametrize(
+    ("failing", "codes", "code", "runs"),
+    [
+        (["a", "b"], [1, 0], 0, 2),  # unsteady: both pass alone
+        (["a", "b"], [1, 1], 1, 2),  # one of them fails alone, too
+        (["a", "b", "c", "d"], [1], 1, 1),  # more than a busy machine explains
+        (["a"], [3], 3, 1),  # pytest itself broke
+        ([], [0], 0, 1),
+    ],
+)
+def test_few_that_failed_are_tried_once_more(
+    dev: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    failing: list[str],
+    codes: list[int],
+    code: int,
+    runs: int,
+) -> None:
+    """Alone, by name; what then passes is told, so that somebody mends it."""
+    ran: list[tuple[str, ...]] = []
+    cache = tmp_path / ".pytest_cache/v/cache/lastfailed"
+    cache.parent.mkdir(parents=True)
+    cache.write_text('{"of an earlier run": true}', encoding="utf-8")
+
+    def run(*words: str) -> int:
+        ran.append(words)
+        if len(ran) == 1 and failing:
+            cache.write_text(json.dumps(dict.fromkeys(failing, True)), encoding="utf-8")
+        return codes[len(ran) - 1]
+
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(dev, "development", lambda: types.SimpleNamespace(run=run))
+    assert dev.test(["--again"]) == code
+    assert len(ran) == runs
+    assert ran[1:] == [("pytest", "-n0", *failing)] * (runs - 1)
+    told = capsys.readouterr().out
+    assert all(name in told for name in failing) == (code == 0)
