@@ -1,9 +1,27 @@
-"""Files made on request: today the folder of a new application.
+"""Files made on request: the folder of a new application, and code from a short description.
 
 Imports everything below ``application``; templates are Jinja2 and stand in ``templates/``.
 """
 
 from prefiq.scaffold.application_folder import make_application
-from prefiq.scaffold.errors import BadName, CannotWrite, FolderInUse, NotInstalled
+from prefiq.scaffold.errors import (
+    BadName,
+    CannotWrite,
+    ChangedMeanwhile,
+    FileEdited,
+    FolderInUse,
+    NotInstalled,
+)
+from prefiq.scaffold.writing import Change, FilePlan
 
-__all__ = ["BadName", "CannotWrite", "FolderInUse", "NotInstalled", "make_application"]
+__all__ = [
+    "BadName",
+    "CannotWrite",
+    "Change",
+    "ChangedMeanwhile",
+    "FileEdited",
+    "FilePlan",
+    "FolderInUse",
+    "NotInstalled",
+    "make_application",
+]

@@ -1,4 +1,4 @@
-"""What can go wrong when files are made; the codes are PFQ82x."""
+"""What can go wrong when files are made; the codes are PFQ82x and PFQ84x."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["BadName", "CannotWrite", "FolderInUse", "NotInstalled"]
+__all__ = ["BadName", "CannotWrite", "ChangedMeanwhile", "FileEdited", "FolderInUse", "NotInstalled"]
 
 
 class FolderInUse(PrefiqError):
@@ -74,3 +74,37 @@ class CannotWrite(PrefiqError):
         self.reason = reason
         self.what = f"Cannot write here: {reason}"
         self.where = folder
+
+
+class FileEdited(PrefiqError):
+    """A file is there already with a text that a person made or edited; nothing was written.
+
+    ``--dry-run`` shows the difference.  Move the file away, or take over from the difference what you want.
+
+    Args:
+        file: The file.
+    """
+
+    code: ClassVar[str] = "PFQ841"
+    what = "A file is there already and is not replaced"
+    fix = "look at the difference with --dry-run; move the file away to have it written"
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.where = file
+
+
+class ChangedMeanwhile(PrefiqError):
+    """A file changed between reading and writing; nothing was written.
+
+    Args:
+        file: The file.
+    """
+
+    code: ClassVar[str] = "PFQ842"
+    what = "Somebody changed this file at the same moment"
+    fix = "run the command again"
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.where = file
