@@ -26,6 +26,7 @@ from prefiq.web.documents import documents
 from prefiq.web.endpoint import ASGI, CALL_KEY, Limits, Table, compile_endpoint, send_answer
 from prefiq.web.errors import MethodNotAllowed, NoSuchPath, NotReady
 from prefiq.web.health import Readiness
+from prefiq.web.openapi import build_openapi
 from prefiq.web.problems import problem_answer, status_answer
 from prefiq.web.proxies import BehindProxies
 from prefiq.web.representation import encode
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from prefiq.settings import Settings
     from prefiq.web.served import Served
 
-__all__ = ["create_asgi"]
+__all__ = ["create_asgi", "openapi_document"]
 
 API = "/api"
 new_id = request_ids()
@@ -132,6 +133,15 @@ def build_table(app: Served) -> Table:
         permissions += permissions_of(spec)
     table.exact[f"{API}/me"] = Level({"GET": Plan("", _me(permissions))})
     return table
+
+
+def openapi_document(app: Served) -> dict[str, Any]:
+    """The OpenAPI document of an application's API, with nothing in it that depends on where it runs.
+
+    Args:
+        app: The application; prepared is enough.
+    """
+    return build_openapi(app.catalog, module_routes(app))
 
 
 def module_routes(app: Served) -> list[tuple[str, Any]]:
