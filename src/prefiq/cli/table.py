@@ -108,6 +108,7 @@ COMMANDS = (
     ),
     Entry("token", "token", "Make a token for trying the API; not in production."),
     Entry("shell", "shell", "Python with a tenant's scope open; in production it is logged."),
+    Entry("lowcode new", "lowcode_new", "Write a module with one model into the application, and list it."),
     Entry("lowcode makemigrations", "lowcode_makemigrations", "Write the migration of a changed module."),
     Entry(
         "lowcode openapi", "lowcode_openapi", "Write the API's OpenAPI document, or say what changed in it."

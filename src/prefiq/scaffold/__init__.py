@@ -8,8 +8,10 @@ from prefiq.scaffold.errors import (
     BadName,
     CannotWrite,
     ChangedMeanwhile,
+    FieldsFault,
     FileEdited,
     FolderInUse,
+    ModuleNameTaken,
     NotInstalled,
 )
 from prefiq.scaffold.writing import Change, FilePlan
@@ -19,9 +21,11 @@ __all__ = [
     "CannotWrite",
     "Change",
     "ChangedMeanwhile",
+    "FieldsFault",
     "FileEdited",
     "FilePlan",
     "FolderInUse",
+    "ModuleNameTaken",
     "NotInstalled",
     "make_application",
 ]

@@ -7,7 +7,16 @@ from typing import ClassVar
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["BadName", "CannotWrite", "ChangedMeanwhile", "FileEdited", "FolderInUse", "NotInstalled"]
+__all__ = [
+    "BadName",
+    "CannotWrite",
+    "ChangedMeanwhile",
+    "FieldsFault",
+    "FileEdited",
+    "FolderInUse",
+    "ModuleNameTaken",
+    "NotInstalled",
+]
 
 
 class FolderInUse(PrefiqError):
@@ -108,3 +117,41 @@ class ChangedMeanwhile(PrefiqError):
     def __init__(self, file: str) -> None:
         self.file = file
         self.where = file
+
+
+class FieldsFault(PrefiqError):
+    """A field in ``--fields`` is not understood, or cannot be; nothing was written.
+
+    Args:
+        column: Where it begins, from 1.
+        text: What stands there.
+        problem: What is wrong.
+        fix: What to write instead.
+    """
+
+    code: ClassVar[str] = "PFQ843"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, column: int, text: str, problem: str, fix: str) -> None:
+        self.column = column
+        self.text = text
+        self.what = f'"{text[:80]}": {problem}'
+        self.where = f"--fields, column {column}"
+        self.fix = fix
+
+
+class ModuleNameTaken(PrefiqError):
+    """A new module cannot have this name; nothing was written.
+
+    Args:
+        name: The name.
+        problem: Why.
+    """
+
+    code: ClassVar[str] = "PFQ844"
+    exit_code: ClassVar[int] = 2
+    fix = "choose another name, for example that of one row: invoice"
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self.what = f'A module cannot be called "{name[:80]}": {problem}'
