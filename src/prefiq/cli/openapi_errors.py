@@ -1,4 +1,4 @@
-"""What ``prefiq lowcode openapi`` can refuse; the codes are PFQ867 to PFQ869."""
+"""What ``prefiq lowcode openapi`` and ``docs`` can refuse; the codes are PFQ867 to PFQ870."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from prefiq.errors import PrefiqError
 
-__all__ = ["ApiBroken", "ApiDocumentOld", "NoApiDocument"]
+__all__ = ["ApiBroken", "ApiDocumentOld", "NoApiDocument", "PageOld"]
 
 
 class ApiBroken(PrefiqError):
@@ -63,4 +63,21 @@ class NoApiDocument(PrefiqError):
         self.file = file
         self.reason = reason
         self.what = f"This is no OpenAPI document: {reason}"
+        self.where = file
+
+
+class PageOld(PrefiqError):
+    """A module's reference page is not what the declarations of now give, or is missing.
+
+    Args:
+        file: The page.
+    """
+
+    code: ClassVar[str] = "PFQ870"
+    exit_code: ClassVar[int] = 5
+    what = "The page is not what the declarations say"
+    fix = "prefiq lowcode docs writes it again; move a page away that somebody edited"
+
+    def __init__(self, file: str) -> None:
+        self.file = file
         self.where = file
