@@ -168,14 +168,12 @@ def serve(settings: Settings, bound: socket.socket, *, workers: int, reload: Seq
     sys.stdout.flush()
     bound.listen(BACKLOG)  # who connects while workers start waits, and is not refused
     try:
-        uvicorn.run(
-            APP,
-            fd=bound.fileno(),
-            workers=workers,
-            reload=bool(reload),
-            reload_dirs=[str(folder) for folder in reload] or None,
-            **server_options(settings),
-        )
+        if reload:
+            from prefiq.cli.reloading import serve_and_reload
+
+            serve_and_reload(APP, bound, reload, server_options(settings))
+        else:
+            uvicorn.run(APP, fd=bound.fileno(), workers=workers, **server_options(settings))
     except KeyboardInterrupt:
         return 0  # how a server on a terminal is ended
     except SystemExit as end:
