@@ -114,6 +114,8 @@ class OwnServer:
         mine = [self.process.pid, *_children(self.process.pid)]
         for pid in mine:
             os.kill(pid, signal.SIGSTOP)
+        while not all(map(_stands_still, mine)):  # a thread that runs may answer once more
+            time.sleep(0.001)
         try:
             yield
         finally:
@@ -308,6 +310,15 @@ def _program(engine: str, *names: str) -> str:
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
     found = next(filter(None, (shutil.which(name, path=path) for name in names)), None)
     return found or give_up(engine, f"the program {names[0]} of {TITLES[engine]} is not installed")
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether each thread of a process is stopped, or it has ended; where nobody can tell, it is."""
+    for task in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if task.read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
 
 
 def _children(pid: int) -> list[int]:

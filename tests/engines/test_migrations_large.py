@@ -108,7 +108,7 @@ class TestPostgres:
         run = raw.run
 
         def broken(connection: Any, text: str) -> Any:
-            if text.startswith("CREATE INDEX CONCURRENTLY"):
+            if text.startswith("CREATE INDEX CONCURRENTLY ix_shop_thing_size"):
                 run(connection, text)
                 workshop.rows(
                     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_shop_thing_size'::regclass"
