@@ -150,6 +150,8 @@ class Tenants:
 
     def life(self, key: str) -> builtins.list[TenantLife]:
         """What happened to a tenant, oldest first; also of one that is gone."""
+        if re.fullmatch(TENANT_KEY, key) is None:
+            return []
         with self._app.scope(as_system=self.REASON, routine=True) as scope:
             found = scope[IDomain[TenantLife]].stream(where(tenant_key=key))
             return sorted((one for batch in found for one in batch), key=lambda one: (one.at, one.id))
@@ -187,7 +189,7 @@ class Tenants:
             prefiq.application.errors.PlacementNotServed: The mode is not served here.
         """
         with self.changing() as scope:
-            tenant = scope[IDomain[Tenant]].get_by("key", key)
+            tenant = _found(scope, key)
             if tenant is not None and tenant.state is not TenantState.PROVISIONING:
                 raise UniqueViolation("prefiq.Tenant", ("key",))
             with scope[ITransactions].tx():
@@ -212,7 +214,7 @@ class Tenants:
             As ``create``.
         """
         with self._app.scope(as_system=self.REASON, routine=True) as scope:
-            tenant = scope[IDomain[Tenant]].get_by("key", key)
+            tenant = _found(scope, key)
             if tenant is not None and tenant.state is not TenantState.PROVISIONING:
                 raise UniqueViolation("prefiq.Tenant", ("key",))
             tenant = tenant or self._new(key, name, mode)
@@ -374,7 +376,7 @@ class Tenants:
 
     def stored(self, scope: Scope, key: str) -> Tenant:
         """The tenant as it is stored."""
-        found = scope[IDomain[Tenant]].get_by("key", key) if re.fullmatch(TENANT_KEY, key) else None
+        found = _found(scope, key)
         if found is None:
             raise UnknownTenant(key)
         return found
@@ -424,6 +426,9 @@ class Tenants:
             self._known.pop(key, None)
 
     def _new(self, key: str, name: str, mode: TenantMode | str | None) -> Tenant:
+        if re.fullmatch(TENANT_KEY, key) is None:
+            # No place can have its name; what is wrong with it is told when it is checked.
+            return Tenant(key=key, name=name or key)
         placed = places.placement(self._app, key, mode or self._app.settings.tenancy)
         return Tenant(
             key=key,
@@ -464,6 +469,11 @@ class Tenants:
 def no_reason() -> ValidationFailed:
     """The error of a change that needs a reason and has none."""
     return ValidationFailed("prefiq.TenantLife", (FieldError("reason", "required", "is required"),))
+
+
+def _found(scope: Scope, key: str) -> Tenant | None:
+    """The tenant as it is stored; None without a question where the key can be nobody's."""
+    return scope[IDomain[Tenant]].get_by("key", key) if re.fullmatch(TENANT_KEY, key) else None
 
 
 def _operator(scope: Scope | None) -> str:

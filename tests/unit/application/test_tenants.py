@@ -365,3 +365,20 @@ def test_name_of_one_that_is_gone_is_forgotten(app: Application) -> None:
     with app.scope(as_system="test") as scope:
         assert scope[IDomain[TenantLife]].count() >= 5
         assert scope[IDomainService[Tenant]].get(tenant.id) == tenant
+
+
+@pytest.mark.parametrize("mode", ["row", "database"])
+def test_key_of_another_form_is_told_as_such(tmp_path: Path, mode: str) -> None:
+    """Whatever the characters, and wherever the tenant would stand: the field is named, and nothing is made."""
+    with make_application(
+        tmp_path, modules=[], tenants=(), tenancy="database", db_path="home.db", db_busy_timeout="1"
+    ) as made:
+        for key in ("a\0b", "\ud800", "A B", "-a", "", "x" * 64):
+            for ask in (made.tenants.create, made.tenants.planned):
+                with pytest.raises(ValidationFailed) as raised:
+                    ask(key, "Somebody", mode=mode)
+                assert [error.field for error in raised.value.errors] == ["key"]
+            with pytest.raises(UnknownTenant):
+                made.tenants.get(key)
+            assert made.tenants.life(key) == []
+        assert made.tenants.list() == []
