@@ -383,6 +383,33 @@ def test_copies_follow_the_originals(yard: Yard) -> None:
     assert all(v.copied == Copied() for v in database_state.sync_shared(app))
 
 
+def test_copies_hand_unique_values_to_each_other(yard: Yard) -> None:
+    """Rows that swapped codes in the originals swap them in the copies, also where a tenant's rows refer to them."""
+    app = yard.stock()
+    share(app, "kg", "m", "l", "t")
+    app.tenants.create("acme")
+    add(app, "acme", "a board", "m")
+    with app.scope(as_system="changes") as scope:
+        units = scope[IDomainService[Unit]]
+        by_code = {unit.code: unit for unit in units.list().items}
+        for unit, code in (
+            (by_code["kg"], "?"),
+            (by_code["m"], "kg"),
+            (by_code["l"], "m"),
+            (by_code["kg"], "l"),
+        ):
+            unit.code = code
+            units.update(unit)
+        expected = {unit.id: unit.code for unit in units.list().items}
+    [visit] = database_state.sync_shared(app)
+    assert visit.error is None
+    assert (visit.copied.written, visit.copied.deleted, visit.copied.kept) == (3, 0, 0)
+    with app.scope("acme", EVERYTHING) as scope:
+        assert {unit.id: unit.code for unit in scope[IDomain[Unit]].list().items} == expected
+        [board] = scope[IDomain[Thing]].list().items
+        assert expected[board.unit_id] == "kg"
+
+
 @pytest.mark.parametrize("engine", servers.SERVERS)
 def test_each_tenant_has_an_account(engine: str, tmp_path: Path) -> None:
     """With TENANT_DB_KEY a tenant is served as a user of its own, who reaches no other database."""

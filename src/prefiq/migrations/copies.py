@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from prefiq.foundation import Tenant, TenantDomain, TenantLife
 from prefiq.migrations.dialects import renderer_for
+from prefiq.migrations.parking import parking_of
 from prefiq.sql import Tables
 
 __all__ = ["Copied", "Shared", "read_shared", "refresh", "shared_tables"]
@@ -100,7 +101,7 @@ def refresh(connection: sa.Connection, shared: Shared) -> Copied:
         there = present[table.name]
         changed = [row for row in rows if row[0] in there and tuple(there[row[0]]) != row]
         new = [row for row in rows if row[0] not in there]
-        _update(connection, table, changed)
+        _change(connection, table, changed, list(there.values()))
         _insert(connection, table, new)
         written += len(changed) + len(new)
     return Copied(written, deleted, kept)
@@ -132,12 +133,43 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any
         _run_many(connection, text, batch)
 
 
-def _update(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
+def _change(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[tuple[Any, ...]],
+    there: Sequence[tuple[Any, ...]],
+) -> None:
+    """Update rows, also those that hand unique values to each other."""
     if not rows:
         return
+    names = _columns(table)
+    _run(connection, "SAVEPOINT prefiq_copy")
+    try:
+        _update(connection, table, names[1:], rows)
+    except Exception as error:
+        _run(connection, "ROLLBACK TO SAVEPOINT prefiq_copy")
+        if _kind_of(connection, error) != "unique":
+            raise
+
+        def used(name: str) -> list[Any]:
+            at = names.index(name)
+            return [row[at] for row in (*there, *rows)]
+
+        parking = parking_of(table, connection.dialect, len(rows), used)
+        if parking is None:
+            raise
+        parked = [(row[0], *values) for row, values in zip(rows, parking.rows, strict=True)]
+        _update(connection, table, parking.columns, parked)
+        _update(connection, table, names[1:], rows)
+    _run(connection, "RELEASE SAVEPOINT prefiq_copy")
+
+
+def _update(
+    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Write these columns of rows, each its key and their values."""
     quote, mark = connection.dialect.identifier_preparer.quote, _mark(connection)
-    columns = _columns(table)
-    assigned = ", ".join(f"{quote(name)} = {mark}" for name in columns[1:])
+    assigned = ", ".join(f"{quote(name)} = {mark}" for name in columns)
     text = f"UPDATE {quote(table.name)} SET {assigned} WHERE {quote('id')} = {mark}"
     _run_many(connection, text, [(*row[1:], row[0]) for row in rows])
 
@@ -153,7 +185,7 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[Any]) -> 
             _run(connection, text, (key,))
         except Exception as error:
             _run(connection, "ROLLBACK TO SAVEPOINT prefiq_copy")
-            if not _is_referred_to(connection, error):
+            if _kind_of(connection, error) != "foreign_key":
                 raise
         else:
             gone += 1
@@ -161,12 +193,12 @@ def _delete(connection: sa.Connection, table: sa.Table, keys: Sequence[Any]) -> 
     return gone
 
 
-def _is_referred_to(connection: sa.Connection, error: BaseException) -> bool:
+def _kind_of(connection: sa.Connection, error: BaseException) -> str:
+    """What the database refused: a reference, a value that is taken, or something else."""
     from prefiq.sql.dialects import engine_for
 
-    return (
-        engine_for(renderer_for(connection.dialect.name).name).explain(error, "default").kind == "foreign_key"
-    )
+    engine = engine_for(renderer_for(connection.dialect.name).name)
+    return engine.explain(error, "default").kind if isinstance(error, engine.driver_error) else "other"
 
 
 def _mark(connection: sa.Connection) -> str:
