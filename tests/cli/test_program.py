@@ -131,7 +131,8 @@ def test_words_of_others_lead_to_commands_that_exist() -> None:
         (["boot"], "`prefiq doctor boot`"),
         (["doctr"], "`prefiq doctor`"),
         (["doctor", "sanity"], "`prefiq run sanity`"),
-        (["list"], "`prefiq apps list` or `prefiq tenants list`"),
+        (["list"], "`prefiq apps list` or `prefiq tenants list` or `prefiq tenants domains list`"),
+        (["tenants", "domain", "list"], "`prefiq tenants domains`"),
     ],
 )
 def test_unknown_word_says_what_was_meant(run, args: list[str], meant: str) -> None:

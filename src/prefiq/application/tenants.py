@@ -82,7 +82,8 @@ class Tenants:
         self._app = app
         self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
-        self._domains = Domains(app, self.REASON, REMEMBERED_SECONDS)
+        self.domains = Domains(self, REMEMBERED_SECONDS)
+        """Host names of their own."""
         self.settling: float = REMEMBERED_SECONDS
         """Seconds that a change waits for other processes; a test with one process needs none."""
 
@@ -108,7 +109,7 @@ class Tenants:
 
     def of_domain(self, host: str) -> str | None:
         """Key of the tenant that a host of its own leads to; None where it is nobody's, or not verified."""
-        return self._domains.tenant_of(host)
+        return self.domains.tenant_of(host)
 
     def _look(self, key: str) -> Bound | None:
         if re.fullmatch(TENANT_KEY, key) is None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from prefiq.cli.errors import UnknownCommand
-from prefiq.cli.table import COMMANDS, GROUPS
+from prefiq.cli.table import COMMANDS, below
 from prefiq.nearest import nearest
 
 __all__ = ["FOREIGN", "unknown_command"]
@@ -102,8 +102,7 @@ def _meant(word: str, group: str) -> tuple[tuple[str, ...], str]:
     if written in FOREIGN:
         command, note = FOREIGN[written]
         return ((f"prefiq {command}",) if command else ()), note
-    siblings = [entry for entry in COMMANDS if entry.group == group]
-    if near := nearest(written, [*(entry.name for entry in siblings), *(GROUPS if not group else ())]):
+    if near := nearest(written, below(group)):
         return (f"prefiq {group} {near}".replace("  ", " "),), ""
     # A command may have been meant without its group, or behind another one.
     if near := nearest(written, [entry.name for entry in COMMANDS], cutoff=0.75):

@@ -101,7 +101,7 @@ class Group(click.Group):
         if found is None:
             return None
         if isinstance(found, str):
-            return Group(cmd_name, found)
+            return Group(f"{self.path} {cmd_name}".strip(), found)
         return with_common_options(import_module(f"prefiq.cli.commands.{found.module}").command)
 
     def resolve_command(

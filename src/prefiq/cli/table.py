@@ -39,6 +39,7 @@ GROUPS = {
     "apps": "Look at the listed modules, and change the list.",
     "module": "Work on a module before it is released.",
     "tenants": "Create tenants, and lead each through its life.",
+    "tenants domains": "Hosts of a tenant's own: claim, verify, remove.",
     "lowcode": "Write files from the declarations.",
 }
 
@@ -106,6 +107,18 @@ COMMANDS = (
         "tenants_delete",
         "Delete a tenant: it is served no more, and its rows go when the time of grace is over.",
     ),
+    Entry(
+        "tenants domains add",
+        "tenants_domains_add",
+        "Claim a host for a tenant, and print the DNS record that proves it.",
+    ),
+    Entry("tenants domains list", "tenants_domains_list", "List the hosts of a tenant, verified or not."),
+    Entry(
+        "tenants domains verify",
+        "tenants_domains_verify",
+        "Let a host lead to its tenant, once DNS has the record that proves it.",
+    ),
+    Entry("tenants domains remove", "tenants_domains_remove", "Let a host lead to its tenant no more."),
     Entry("token", "token", "Make a token for trying the API; not in production."),
     Entry("shell", "shell", "Python with a tenant's scope open; in production it is logged."),
     Entry("lowcode new", "lowcode_new", "Write a module with one model into the application, and list it."),
@@ -124,6 +137,7 @@ def below(group: str) -> dict[str, Entry | str]:
         group: ``""`` for the first level, or a group's name.
     """
     found: dict[str, Entry | str] = {entry.name: entry for entry in COMMANDS if entry.group == group}
-    if not group:
-        found |= GROUPS
+    found |= {
+        path.rpartition(" ")[2]: says for path, says in GROUPS.items() if path.rpartition(" ")[0] == group
+    }
     return dict(sorted(found.items()))

@@ -150,7 +150,8 @@ class TenantEvent:
     Args:
         tenant: Its key.
         action: ``"create"``, ``"activate"``, ``"suspend"``, ``"resume"``, ``"read_only"``, ``"delete"``, ``"purge"``,
-            ``"gone"``, ``"hold"``, ``"release"`` or ``"export"``.
+            ``"gone"``, ``"hold"``, ``"release"``, ``"export"``, ``"domain_add"``, ``"domain_verify"`` or
+            ``"domain_remove"``.
         before: Its state; empty where it was new.
         after: Its state now.
         operator: Who wanted it.

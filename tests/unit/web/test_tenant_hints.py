@@ -214,9 +214,24 @@ def test_the_directorys_domains_are_those_that_are_verified(call):
     assert call.tenant(BOTH, host="www.acme.example") == "acme"
     assert call.tenant(ACME, host="claimed.example") == 403
     assert call.tenant("globex", host="www.acme.example") == 403
-    domains = call.app.tenants._domains
+    domains = call.app.tenants.domains
     assert all(until <= time.monotonic() + REMEMBERED_SECONDS for _, until in domains._known.values())
     assert domains._known.keys() == {"www.acme.example", "claimed.example"}
+
+
+def test_a_domain_leads_to_its_tenant_from_its_verification_to_its_removal(call):
+    """A claim alone selects nothing, also where its host was asked for just before; after a removal neither."""
+    domains = call.app.tenants.domains
+    call.app.tenants.settling = 0.0  # no other process serves
+    host = "www.acme.example"
+    assert call.tenant(BOTH, host=host) == 403
+    domains.add("acme", host)
+    assert call.tenant(BOTH, host=host) == 403
+    domains.verify("acme", host, confirmed=True, reason="a letter")
+    assert call.tenant(BOTH, host=host) == "acme"
+    assert call.tenant("globex", host=host) == 403
+    domains.remove("acme", host)
+    assert call.tenant(BOTH, host=host) == 403
 
 
 def test_unknown_suspended_and_foreign_tenants_cannot_be_told_apart(call):
