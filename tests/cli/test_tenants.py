@@ -79,3 +79,13 @@ def test_progress_is_drawn_on_a_terminal(application: Path) -> None:
     assert pty.spawn(argv, read) == 0
     assert b"seeds of globex" in shown
     assert b"Created the tenant globex" in shown
+
+
+def test_who_read_across_tenants(within, application: Path) -> None:
+    """With --json everything that was stored; else a table."""
+    assert within("tenants", "across").stdout == "Nobody read across tenants\n"
+    code = "from prefiq import Actor; app.scope(across='monthly', actor=Actor('ada', ('prefiq.across',))).close()"
+    assert within("shell", "--tenant", "acme", "-c", code).exit_code == 0
+    (entry,) = json.loads(within("tenants", "across", "--json").stdout)
+    assert (entry["operator"], entry["reason"], entry["request_id"]) == ("ada", "monthly", "")
+    assert within("tenants", "across").stdout.splitlines()[-1].split()[2:] == ["ada", "monthly"]

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, Self, TypeVar, over
 
 from typing_extensions import ParamSpec, TypeForm
 
+from prefiq.application.across_audit import record_reading
 from prefiq.application.composition import Composition, compose_application
 from prefiq.application.tenants import Tenants
 from prefiq.bridge import await_, call, in_bridge
@@ -273,7 +274,7 @@ class Application:
             actor: Who acts; nobody, who may do nothing, where left out.
             as_system: Why the system itself acts, with every permission; logged at INFO.
             across: Why rows of all tenants are read, those that share tables: by an actor who holds
-                ``prefiq.across``, as ACROSS_DB_USER, without writing; logged at WARNING.
+                ``prefiq.across``, as ACROSS_DB_USER, without writing; stored first, and logged at WARNING.
             routine: Whether Prefiq itself only looks, as it does all the time: then logged at DEBUG.
             locale: BCP 47 tag for messages.
             deadline: Aware UTC time after which work should stop.
@@ -315,7 +316,20 @@ class Application:
             logger.warning("refused to let %s read across tenants: %s", actor.id, reason, extra=extra)
             raise
         logger.warning("%s reads across tenants: %s", actor.id, reason, extra=extra)
+        if self._is_async and not in_bridge():  # entering can wait for the database, this cannot
+            scope.close()
+            arguments = (actor, self.container.resolve, locale, deadline, request_id)
+            return _Awaited(partial(self._recorded, reason, actor, request_id), *arguments)
+        try:
+            self._recorded(reason, actor, request_id)
+        except BaseException:
+            scope.close()
+            raise
         return scope
+
+    def _recorded(self, reason: str, actor: Actor, request_id: str) -> Across:
+        record_reading(self, actor.id, reason, request_id)
+        return Across(reason)
 
     def _known_tenancy(self, tenant: str | None, as_system: str) -> Tenancy | None:
         """The same without asking the database; None where that would have to be asked."""

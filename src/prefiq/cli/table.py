@@ -108,6 +108,11 @@ COMMANDS = (
         "Delete a tenant: it is served no more, and its rows go when the time of grace is over.",
     ),
     Entry(
+        "tenants across",
+        "tenants_across",
+        "List who read the rows of all tenants together, when and why.",
+    ),
+    Entry(
         "tenants domains add",
         "tenants_domains_add",
         "Claim a host for a tenant, and print the DNS record that proves it.",
