@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -63,3 +66,27 @@ def test_folder_in_use(run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "[PFQ821]" in result.stderr
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["mine"]
+
+
+@pytest.mark.slow
+def test_its_own_test_passes(run, tmp_path: Path) -> None:
+    """In its folder, as its owner runs it; a module of one file is found, and one that is broken is a failure."""
+    assert run("new", "demo", "--apps", "").exit_code == 0
+    demo = tmp_path / "demo"
+    assert run("-C", "demo", "lowcode", "new", "bill", "--fields", "number:str!").exit_code == 0
+    files = {path.name for path in demo.rglob("*") if path.is_file()}
+    passed = own_tests(demo)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "1 passed" in passed.stdout
+    made = {path.name for path in demo.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert made == files  # its database is none of the folder's
+    (demo / "bill.py").write_text("models = (\n")
+    assert own_tests(demo).returncode == 1
+
+
+def own_tests(folder: Path) -> subprocess.CompletedProcess[str]:
+    """``pytest`` in a folder, in a process of its own."""
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    hidden = ("PYTEST_", "COVERAGE_", "COV_")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False)

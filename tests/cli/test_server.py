@@ -197,7 +197,7 @@ def test_gunicorn_serves_and_ends_in_good_order(within, application: Path, mode:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_start_in_development_needs_nothing_before(run, tmp_path: Path, mode: str) -> None:
-    """From a fresh folder: the database is made, a tenant, its seeds and a token that works."""
+    """From a fresh folder: the database is made, two tenants, their seeds and a token that works."""
     run("new", "demo", "--apps", "projects,masters")
     argv = ["prefiq.cli", "server", "start", "--port", "0", "--json"]
     with started(*argv, cwd=tmp_path / "demo", DB_MODE=mode) as server:
@@ -214,6 +214,8 @@ def test_start_in_development_needs_nothing_before(run, tmp_path: Path, mode: st
         assert get(f"{welcome['url']}/api/masters/countries?count=exact", welcome["token"])[1]["total"] == 249
         with urllib.request.urlopen(welcome["docs"], timeout=SECONDS) as page:
             assert b"<html" in page.read()
+        tenants = json.loads(run("-C", "demo", "tenants", "list", "--json").stdout)
+        assert [tenant["key"] for tenant in tenants] == ["demo", "demo-two"]
         assert server.end() in {0, -signal.SIGTERM}
     assert "Traceback" not in "".join(server.lines)
 

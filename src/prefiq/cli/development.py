@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["fill_database", "get_ready"]
 
 TENANT = "demo"
+TENANTS = {TENANT: "Demo", "demo-two": "Demo two"}  # two, so that one can be seen not to see the other
 SECONDS = 8 * 3600
 
 
 def fill_database(app: Application) -> list[str]:
-    """Bring the database to the declarations, make sure of a tenant, run the seeds.
+    """Bring the database to the declarations, make sure of tenants, run the seeds.
 
-    Several workers may do this at once.
+    Two demonstration tenants are made where there is none.  Several workers may do this at once.
 
     Args:
         app: Booted, in development.
@@ -31,8 +32,9 @@ def fill_database(app: Application) -> list[str]:
     develop(app)
     migrate_tenants(app, lambda *_: None)
     if not tenant_keys(app):
-        with contextlib.suppress(UniqueViolation):  # another worker was faster
-            app.tenants.create(TENANT, "Demo")  # so that there is something to ask for
+        for key, name in TENANTS.items():
+            with contextlib.suppress(UniqueViolation):  # another worker was faster
+                app.tenants.create(key, name)  # so that there is something to ask for
     keys = tenant_keys(app)
     run_seeds(app, keys)
     return keys

@@ -15,8 +15,16 @@ from prefiq.scaffold.templates import render
 
 __all__ = ["FILES", "make_application"]
 
-FILES: Mapping[str, int] = {".env": 0o600, ".gitignore": 0o644, "README.md": 0o644, "prefiq.toml": 0o644}
-"""File → mode; each has a template ``application/<name without its dot>.j2``."""
+FILES: Mapping[str, int] = {
+    ".env": 0o600,
+    ".gitignore": 0o644,
+    "README.md": 0o644,
+    "prefiq.toml": 0o644,
+    "pytest.ini": 0o644,
+    "tests/conftest.py": 0o644,
+    "tests/test_application.py": 0o644,
+}
+"""File → mode; each has a template ``application/<its last part without a dot in front>.j2``."""
 
 
 def make_application(
@@ -56,7 +64,9 @@ def make_application(
         raise CannotWrite(str(folder), error.strerror or type(error).__name__) from error
     try:
         for name, mode in FILES.items():
-            _write(staged / name, render(f"application/{name.lstrip('.')}.j2", values), mode)
+            target = staged / name
+            target.parent.mkdir(exist_ok=True)
+            _write(target, render(f"application/{target.name.lstrip('.')}.j2", values), mode)
         staged.chmod(0o755)
         staged.replace(folder)
     except OSError as error:

@@ -41,7 +41,7 @@ def command(session: Session, name: str, apps: str | None) -> None:
     files = make_application(folder, apps=wanted, modules=installed)
 
     def show() -> None:
-        click.echo(f"Made {folder} with {', '.join(file.name for file in files)}")
+        click.echo(f"Made {folder} with {', '.join(file.relative_to(folder).as_posix() for file in files)}")
         click.echo(f"Modules: {', '.join(wanted) or 'none yet; install one and list it in prefiq.toml'}")
         click.echo(f"\nNext: cd {_shown(folder)} && prefiq server start")
 
