@@ -380,7 +380,24 @@ def test_copies_follow_the_originals(yard: Yard) -> None:
             found = {unit.code: unit.name for unit in scope[IDomain[Unit]].list().items}
         assert sorted(found) == codes
         assert found["kg"] == "Kilogram"
-    assert all(v.copied == Copied() for v in database_state.sync_shared(app))
+    assert [v.copied for v in database_state.sync_shared(app)] == [Copied(kept=1), Copied()]
+
+
+def test_copies_are_looked_at_when_asked(yard: Yard) -> None:
+    """One that was lost in the tenant's database is found and brought again, though the register knows of nothing."""
+    app = yard.stock()
+    share(app, "kg", "m")
+    app.tenants.create("acme")
+    with looking(app, "acme") as connection:
+        raw.run(connection, "DELETE FROM stock_unit WHERE code = 'm'")
+        raw.run(connection, "UPDATE stock_unit SET name = 'changed by hand'")
+        connection.commit()
+    migrating = database_state.sync_shared(app, places.targets(app))
+    assert [visit.copied for visit in migrating] == [Copied()]
+    assert [visit.copied for visit in database_state.sync_shared(app)] == [Copied(written=2)]
+    with app.scope("acme", EVERYTHING) as scope:
+        units = scope[IDomain[Unit]].list().items
+    assert sorted((unit.code, unit.name) for unit in units) == [("kg", ""), ("m", "")]
 
 
 def test_copies_hand_unique_values_to_each_other(yard: Yard) -> None:

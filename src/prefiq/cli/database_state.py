@@ -358,12 +358,12 @@ def sync_shared(app: Application, among: Sequence[Target] | None = None) -> list
 
     Args:
         app: Booted.
-        among: The targets; all of them where left out.
+        among: The targets whose copies the register does not know as present; all, looked into, where left out.
     """
     from prefiq.migrations.targets import sync_shared, targets
 
     found = targets(app) if among is None else among
-    return list(sync_shared(app, found)) if found else []
+    return list(sync_shared(app, found, trusting=among is not None)) if found else []
 
 
 def tenants_status(app: Application, tenant: str = "") -> list[dict[str, Any]]:

@@ -287,19 +287,23 @@ def _bring(
     apply(planned, connection, report=report, allow_blocking=allow_blocking, walls=walls_of(app))
 
 
-def sync_shared(app: Application, among: Sequence[Target]) -> Iterator[Visit]:
-    """Bring the copies of shared rows to the originals, in each target whose copies the register knows as older.
+def sync_shared(app: Application, among: Sequence[Target], *, trusting: bool = True) -> Iterator[Visit]:
+    """Bring the copies of shared rows to the originals.
 
     Args:
         app: Booted.
         among: The targets.
+        trusting: Whether a target whose copies the register knows as present is left out; else all are looked
+            into, so that what was changed there by hand, or came from a backup, is mended.
     """
     connections = _connections(app)
     with connections.schema_connection() as connection:
         shared, known = read_shared(connection, connections.tables), register.read(connection)
     for target in among:
         entry = known.get(target.tenant)
-        if entry is not None and (entry.shared, entry.epoch) == (shared.checksum, target.placement.epoch):
+        present = (shared.checksum, target.placement.epoch)
+        is_known = entry is not None and (entry.shared, entry.epoch) == present
+        if is_known and trusting:
             yield Visit(target)
             continue
         try:
@@ -308,7 +312,7 @@ def sync_shared(app: Application, among: Sequence[Target]) -> Iterator[Visit]:
         except PrefiqError as error:
             yield Visit(target, error=failed(target, error))
             continue
-        if entry is not None:
+        if entry is not None and not is_known:
             _enter(app, target, entry.revision, shared.checksum, entry.error)
         yield Visit(target, copied=copied)
 

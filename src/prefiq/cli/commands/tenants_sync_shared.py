@@ -20,7 +20,8 @@ __all__ = ["command"]
 def command(session: Session) -> None:
     """Bring the copies of shared rows in tenants' own databases to the originals.
 
-    `prefiq run migrate` does it too.  Databases whose copies are the same already are not opened.
+    `prefiq run migrate` does it too, where the register knows the copies as older.  This looks into each
+    database, and so mends also what was changed there by hand or came from a backup.
     """
     session.run(_sync, session)
 
