@@ -25,8 +25,11 @@ __all__ = ["APART", "DATABASES", "PLACES", "Place", "Places", "Store", "Tenant"]
 DATABASES = tuple(f"{engine}-{mode}" for engine in servers.ENGINES for mode in servers.MODES)
 """``<engine>-<mode>``."""
 PLACES = ("memory", *DATABASES)
-APART = tuple(f"{engine}-database-{mode}" for engine in servers.ENGINES for mode in servers.MODES)
-"""Where every tenant has a database of its own: ``<engine>-database-<mode>``."""
+APART = (
+    *(f"{engine}-database-{mode}" for engine in servers.ENGINES for mode in servers.MODES),
+    *(f"postgres-schema-{mode}" for mode in servers.MODES),
+)
+"""Where every tenant has a database or schema of its own: ``<engine>-<placement>-<mode>``."""
 
 _numbers = count(1)
 
@@ -134,17 +137,21 @@ class Place:
 
 
 class ApartPlace(Place):
-    """A place where every tenant has a database of its own, made when its first scope is opened.
+    """A place where every tenant has a database or schema of its own, made when its first scope is opened.
 
     Args:
         tables: Of the catalog.
         connections: To the database of what is shared.
         raw: A connection of the plain driver to that one.
-        make: Makes a tenant's database; gives its name in a placement, and a connection of the plain driver.
+        make: Makes a tenant's place; gives its placement, and a connection of the plain driver.
     """
 
     def __init__(
-        self, tables: Tables, connections: ConnectionManager, raw: Any, make: Callable[[], tuple[str, Any]]
+        self,
+        tables: Tables,
+        connections: ConnectionManager,
+        raw: Any,
+        make: Callable[[], tuple[Placement, Any]],
     ) -> None:
         super().__init__(tables, connections, raw)
         self._own = connections
@@ -160,8 +167,8 @@ class ApartPlace(Place):
         return super()._store(scope)
 
     def _place(self, tenant: str) -> Placement:
-        hint, raw = self._make()
-        placement = self._placements[tenant] = Placement("database", hint)
+        placement, raw = self._make()
+        self._placements[tenant] = placement
         with self._own.schema_connection("default", placement) as connection:
             self.tables.create_all(connection)
         self._raws.append(raw())
@@ -231,11 +238,26 @@ class Places:
         self._stack.callback(connections.close)
         raw = database.connect()
         self._stack.callback(raw.close)
+        if apart == ["schema"]:
+            return ApartPlace(tables, connections, raw, lambda: self._tenants_schema(database))
         if apart:
             return ApartPlace(tables, connections, raw, lambda: self._tenants_database(database))
         return Place(tables, connections, raw, is_single=is_single)
 
-    def _tenants_database(self, beside: servers.Database) -> tuple[str, Any]:
+    def _tenants_schema(self, inside: servers.Database) -> tuple[Placement, Any]:
+        hint = f"t_{next(_numbers)}"
+        with inside.connect() as connection:
+            connection.execute(f"CREATE SCHEMA {hint}")
+
+        def connect() -> Any:
+            raw = inside.connect()
+            self._stack.callback(raw.close)
+            raw.execute(f"SET search_path = {hint}")
+            return raw
+
+        return Placement("schema", hint), connect
+
+    def _tenants_database(self, beside: servers.Database) -> tuple[Placement, Any]:
         if beside.path is not None:
             hint = f"tenant_{next(_numbers)}"
             database = replace(beside, path=beside.path.parent / f"{hint}.db")
@@ -248,4 +270,4 @@ class Places:
             self._stack.callback(raw.close)
             return raw
 
-        return hint, connect
+        return Placement("database", hint), connect

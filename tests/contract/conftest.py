@@ -176,8 +176,8 @@ def places(catalog: Catalog) -> Iterator[Places]:
     made.close()
 
 
-SHORT = {"sqlite-database-sync", "mariadb-database-async"}
-"""Of the places where tenants have databases of their own: one in each mode."""
+SHORT = {"sqlite-database-sync", "mariadb-database-async", "postgres-schema-sync"}
+"""Of the places where tenants have databases or schemas of their own: some in each mode."""
 
 
 @pytest.fixture(

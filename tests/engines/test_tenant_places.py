@@ -1,4 +1,4 @@
-"""Tenants' own databases are made, marked, migrated and taken away; what broke off goes on where it was."""
+"""Tenants' own databases and schemas are made, marked, migrated and taken away; what broke off goes on where it was."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from prefiq.migrations.dialects import renderer_for
 from prefiq.migrations.errors import ForeignPlace
 from prefiq.settings import Settings
 from prefiq.sql import ConnectionManager, Executor
-from prefiq.sql.errors import SharedTableProtected
+from prefiq.sql.errors import RawSqlRefused, SharedTableProtected
 from prefiq.testing import make_application
 from prefiq.testing.applications import create_tables
 
@@ -73,16 +73,17 @@ class Stock(ProviderBase):
 
 
 class Yard:
-    """An application whose tenants have databases of their own, which are gone with the test."""
+    """An application whose tenants have databases or schemas of their own, which are gone with the test."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, tenancy: str = "database") -> None:
         self.database = database
+        self.tenancy = tenancy
         self.folder = folder
         self.apps: list[Application] = []
         self.hints: set[str] = set()
 
     def settings(self, **more: object) -> dict[str, Any]:
-        return {"TENANCY": "database", **self.database.variables(), **more}
+        return {"TENANCY": self.tenancy, **self.database.variables(), **more}
 
     def stock(self, **more: object) -> Application:
         """One with its own models, that follows the declarations."""
@@ -110,10 +111,13 @@ class Yard:
         return name
 
     def names(self) -> set[str]:
-        """Databases or files of tenants that there are."""
+        """Databases, schemas or files of tenants that there are."""
         home = self.database.path.stem if self.database.path else self.database.name
         if self.database.path is not None:
             found = {path.stem for path in self.folder.glob("*.db")}
+        elif self.tenancy == "schema":
+            with self.database.connect() as connection:
+                found = {row[0] for row in connection.execute("SELECT nspname FROM pg_namespace")}
         else:
             with servers.administrator(self.database.engine).cursor() as cursor:
                 postgres = self.database.engine == "postgres"
@@ -124,7 +128,7 @@ class Yard:
     def close(self) -> None:
         for app in self.apps:
             app.close()
-        if self.database.path is None:
+        if self.database.path is None and self.tenancy == "database":
             for name in self.names():
                 servers._drop(self.database.engine, name)
                 with servers.administrator(self.database.engine).cursor() as cursor:
@@ -132,10 +136,11 @@ class Yard:
                     cursor.execute(f"DROP {kind} IF EXISTS {name}")
 
 
-@pytest.fixture(params=servers.ENGINES)
+@pytest.fixture(params=[*servers.ENGINES, "postgres-schema"])
 def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Yard]:
-    with servers.database(request.param, folder=tmp_path, reuse=False) as database:
-        made = Yard(database, tmp_path)
+    engine, _, tenancy = request.param.partition("-")
+    with servers.database(engine, folder=tmp_path, reuse=False) as database:
+        made = Yard(database, tmp_path, tenancy or "database")
         try:
             yield made
         finally:
@@ -167,7 +172,7 @@ def share(app: Application, *codes: str) -> None:
 
 
 def test_a_tenant_is_made_served_and_taken_away(yard: Yard) -> None:
-    """It has its own database with the shared rows; another one placed by row stands beside, each with its rows."""
+    """It has its own place with the shared rows; another one placed by row stands beside, each with its rows."""
     app = yard.stock()
     share(app, "kg")
     app.tenants.create("acme")
@@ -179,7 +184,11 @@ def test_a_tenant_is_made_served_and_taken_away(yard: Yard) -> None:
     for tenant in ("acme", "globex", "initech"):
         assert names_of(app, tenant) == [f"of {tenant}"]
     with app.scope("acme", EVERYTHING) as scope:
-        assert scope[Executor].query("SELECT name FROM stock_thing") == [("of acme",)]
+        if yard.tenancy == "schema":  # text does not say which tenant's table it means
+            with pytest.raises(RawSqlRefused):
+                scope[Executor].query("SELECT name FROM stock_thing")
+        else:
+            assert scope[Executor].query("SELECT name FROM stock_thing") == [("of acme",)]
         with pytest.raises(SharedTableProtected):
             scope[Executor].exec("DELETE FROM stock_unit")
     app.tenants.delete("acme", now=True, reason="a test")
@@ -336,13 +345,18 @@ def test_what_is_somebody_elses_is_not_touched(yard: Yard) -> None:
     """A database of the same name that holds something is left as it is; nothing is deleted either."""
     app = yard.stock()
     hint = yard.hint("acme")
-    if yard.database.path is None:
+    if yard.tenancy == "schema":
+        theirs = yard.database
+    elif yard.database.path is None:
         with servers.administrator(yard.database.engine).cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {hint}")
         theirs = Database(**{**_fields(yard.database), "name": hint})
     else:
         theirs = Database(engine="sqlite", path=yard.folder / f"{hint}.db")
     connection = theirs.connect()
+    if yard.tenancy == "schema":
+        connection.execute(f"CREATE SCHEMA {hint}")
+        connection.execute(f"SET search_path = {hint}")
     connection.cursor().execute("CREATE TABLE precious (id INTEGER)")
     with pytest.raises(ForeignPlace) as raised:
         app.tenants.create("acme")
@@ -466,10 +480,10 @@ def test_names_are_places_of_their_own(yard: Yard) -> None:
     """However long or odd the key, the name fits the server and is the key's alone."""
     app = yard.stock()
     keys = ["a", "a-b", "ab", "1st", "x" * 63, "x" * 62 + "y"]
-    hints = [places.placement(app, key, "database").hint for key in keys]
+    hints = [places.placement(app, key, yard.tenancy).hint for key in keys]
     assert len(set(hints)) == len(keys)
     assert all(len(hint) <= 63 for hint in hints)
-    assert all(isinstance(places.placement(app, key, "database"), Placement) for key in keys)
+    assert all(isinstance(places.placement(app, key, yard.tenancy), Placement) for key in keys)
 
 
 @pytest.mark.parametrize("engine", servers.ENGINES)

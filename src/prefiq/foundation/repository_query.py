@@ -54,15 +54,17 @@ class _Parts:
     """What all repositories of one class and engine share: mapper, plans, children."""
 
     def __init__(self, tables: Tables, spec: ModelSpec, executor: Executor, mapper: type[Mapper]) -> None:
-        kind, dialect = executor.kind, executor.dialect
+        kind, dialect, placed = executor.kind, executor.dialect, bool(executor.schema)
         self.spec = spec
         self.table = tables[spec]
         self.is_shared = tables.scope_of(spec.table) == "shared"
         self.mapper = mapper(spec, kind)
-        self.plans = ModelPlans(tables, spec, kind, dialect, self.mapper)
+        self.plans = ModelPlans(tables, spec, kind, dialect, self.mapper, placed=placed)
         self.status = StatusCheck(spec)
         self.children = tuple(
-            ChildRows(child, spec.cls, part, ModelPlans(tables, child.model, kind, dialect, part))
+            ChildRows(
+                child, spec.cls, part, ModelPlans(tables, child.model, kind, dialect, part, placed=placed)
+            )
             for child in spec.children
             for part in (Mapper(child.model, kind),)
         )

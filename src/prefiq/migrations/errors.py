@@ -638,13 +638,13 @@ class BadSeed(PrefiqError):
 
 
 class ForeignPlace(PrefiqError):
-    """There is a database (a file, an account) with the name of a tenant's, and it does not bear the tenant's mark.
+    """There is a database (schema, file, account) with the name of a tenant's, and it does not bear the tenant's mark.
 
     It was not touched.
 
     Args:
-        name: Of the database or account.
-        kind: ``"database"`` or ``"account"``.
+        name: Of the database, schema or account.
+        kind: ``"database"``, ``"schema"`` or ``"account"``.
     """
 
     code: ClassVar[str] = "PFQ640"
@@ -656,6 +656,26 @@ class ForeignPlace(PrefiqError):
         self.kind = kind
         self.what = f"There is {'an' if kind[0] in 'aeiou' else 'a'} {kind} of that name already, and it is not this tenant's"
         self.where = f"{kind} {name}"
+
+
+class TooManyTables(PrefiqError):
+    """A schema was to be made in a database that has very many tables already; nothing was made.
+
+    Each connection keeps some 20 kB of memory for each table that it has seen, and never gives them back.
+
+    Args:
+        database: Its name.
+        count: How many it has.
+        most: How many it may have.
+    """
+
+    code: ClassVar[str] = "PFQ645"
+    exit_code: ClassVar[int] = 4
+    fix = "place the tenant by row, or in a database of its own"
+
+    def __init__(self, database: str, count: int, most: int) -> None:
+        self.what = f"No further schema is made: the database has {count} tables, and {most} are the most"
+        self.where = f"database {database}"
 
 
 class TenantNotMigrated(PrefiqError):

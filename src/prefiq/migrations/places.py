@@ -1,4 +1,4 @@
-"""The place of a tenant that has a database of its own: made, marked as its, and taken away.
+"""The place of a tenant that has a database or schema of its own: made, marked as its, and taken away.
 
 Each step can be done again, and finds out by itself what is done: whoever comes after a crash begins at the
 beginning.  A database that is there and does not bear the tenant's mark is somebody else's, unless it is empty;
@@ -88,7 +88,7 @@ class Order:
 
 
 class Place(Protocol):
-    """How an engine makes and removes a database, and who may enter it."""
+    """How an engine makes and removes a database or schema, and who may enter it."""
 
     def alone(self, order: Order, connections: ConnectionManager) -> AbstractContextManager[None]:
         """Nobody else makes or removes this place meanwhile, where that would do harm.
@@ -119,8 +119,13 @@ class Place(Protocol):
         ...
 
 
-def place_for(engine: str) -> Place:
-    """How this engine does it."""
+def place_for(order: Order) -> Place:
+    """How the engine does it."""
+    engine = order.database.engine
+    if order.placement.mode == "schema":
+        from prefiq.migrations.places_schema import SCHEMA
+
+        return SCHEMA
     if engine == "mariadb":
         from prefiq.migrations.places_mariadb import MARIADB
 
@@ -158,7 +163,7 @@ def mark(connection: sa.Connection, order: Order) -> Mark | None:
     if found is None and set(sa.inspect(connection).get_table_names()) <= {MARKS.name}:
         return None
     if found is None or (found.tenant, found.home) != (order.tenant, order.mark.home):
-        raise ForeignPlace(order.placement.hint)
+        raise ForeignPlace(order.placement.hint, order.placement.mode)
     return found
 
 

@@ -23,7 +23,7 @@ from prefiq.migrations.patience import WAIT, Patience
 from prefiq.migrations.places import Order
 from prefiq.sql import ConnectionManager
 
-__all__ = ["POSTGRES"]
+__all__ = ["POSTGRES", "join"]
 
 ROLE_MARK = "prefiq: a tenant's own"
 
@@ -52,7 +52,7 @@ class PostgresPlace:
             owner = order.migrating.user
             if not self._is_there(connection, name):
                 if owner and owner != order.creator.user:
-                    _join(connection, owner)
+                    join(connection, owner)
                 owned = f" OWNER {quoted(owner)}" if owner else ""
                 raw.run(
                     connection, f"CREATE DATABASE {quoted(name)}{owned} ENCODING 'UTF8' TEMPLATE template0"
@@ -99,7 +99,7 @@ class PostgresPlace:
                 raw.run(connection, f"DROP ROLE IF EXISTS {quoted(name)}")
 
 
-def _join(connection: sa.Connection, owner: str) -> None:
+def join(connection: sa.Connection, owner: str) -> None:
     """Who is no superuser gives a database to a role only as a member of it."""
     is_member = f"rolsuper OR pg_has_role(current_user, {literal(owner)}, 'MEMBER')"
     [(may,)] = raw.run(connection, f"SELECT {is_member} FROM pg_roles WHERE rolname = current_user")

@@ -1,6 +1,6 @@
-"""Every database that migrations visit, and how the ones of tenants come to be and go.
+"""Every database and schema that migrations visit, and how the ones of tenants come to be and go.
 
-The application's own database is the first target; each tenant with a database of its own is another one.  What
+The application's own database is the first target; each tenant with a database or schema of its own is another one.  What
 ``prefiq.application`` asks of this room stands here: ``placement``, ``provision`` and ``unprovision``.
 """
 
@@ -82,21 +82,23 @@ def placement(app: Application, key: str, mode: str) -> Placement:
     Args:
         app: Whose tenant.
         key: Of the tenant.
-        mode: ``"database"``.
+        mode: ``"database"`` or ``"schema"``.
 
     Raises:
         PlacementNotServed: Nowhere, in this application.
     """
-    if mode != TenantMode.DATABASE:
-        raise PlacementNotServed(mode, "this release makes no schemas")
     database = app.settings.database
+    if mode == TenantMode.SCHEMA:
+        if database.engine != "postgres":
+            raise PlacementNotServed(mode, "only PostgreSQL has schemas")
+        return Placement("schema", hint_for(database, key))
     if database.engine == "sqlite" and database.path is None:
         raise PlacementNotServed(mode, "the database is in memory, and has no folder for others")
     return Placement("database", hint_for(database, key))
 
 
 def hint_for(database: DatabaseLike, key: str) -> str:
-    """The name of a tenant's database: that of the application's own and the key."""
+    """The name of a tenant's database or schema: that of the application's own and the key."""
     home = database.path.stem if database.path is not None else database.database
     prefix = re.sub(r"[^a-z0-9]+", "_", home.lower()).strip("_")
     if not prefix or not prefix[0].isalpha():
@@ -110,7 +112,7 @@ def hint_for(database: DatabaseLike, key: str) -> str:
 
 
 def provision(app: Application, tenant: Tenant) -> None:
-    """Make a tenant's database with all tables and the shared rows, or go on with it.
+    """Make a tenant's database or schema with all tables and the shared rows, or go on with it.
 
     Raises:
         ForeignPlace: There is one of that name already, and it is not the tenant's.
@@ -120,7 +122,7 @@ def provision(app: Application, tenant: Tenant) -> None:
 
 
 def unprovision(app: Application, tenant: Tenant) -> None:
-    """Take a tenant's database away, with all that is in it; nothing where it is gone.
+    """Take a tenant's database or schema away, with all that is in it; nothing where it is gone.
 
     Raises:
         ForeignPlace: What is there is not the tenant's.
@@ -130,7 +132,7 @@ def unprovision(app: Application, tenant: Tenant) -> None:
 
 def _unprovision(app: Application, key: str, at: Placement) -> None:
     connections, order = _connections(app), _order(app, key, at)
-    place = place_for(order.database.engine)
+    place = place_for(order)
     with place.alone(order, connections):
         if place.exists(order, connections):
             with _inside(order, order.creator, connections) as connection:
@@ -145,7 +147,7 @@ def _unprovision(app: Application, key: str, at: Placement) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One tenant's database.
+    """One tenant's database or schema.
 
     Args:
         tenant: Key of the tenant.
@@ -174,7 +176,7 @@ class Visit:
 
 
 def targets(app: Application, tenant: str = "") -> list[Target]:
-    """Every tenant that has a database of its own, in the order in which they were made.
+    """Every tenant that has a database or schema of its own, in the order in which they were made.
 
     Suspended ones too, and those that are to be deleted: they may come back.
 
@@ -188,7 +190,7 @@ def targets(app: Application, tenant: str = "") -> list[Target]:
     return [
         Target(one.key, one.placement)
         for one in found
-        if one.mode is TenantMode.DATABASE and one.state in _MIGRATED
+        if one.mode is not TenantMode.ROW and one.state in _MIGRATED
     ]
 
 
@@ -350,7 +352,7 @@ class _Provisioning:
         self._app = app
         self._connections = _connections(app)
         self._order = _order(app, key, at)
-        self._place = place_for(self._order.database.engine)
+        self._place = place_for(self._order)
         self._target = Target(key, at)
 
     def run(self) -> None:
@@ -491,7 +493,8 @@ def _order(app: Application, key: str, at: Placement) -> Order:
     roles = settings.database_roles if at.database == "default" else {}
     migrating = roles.get("migrate") or database
     secret = settings.tenant_db_key
-    password = account_password(secret, at) if secret is not None and database.engine != "sqlite" else None
+    has_account = secret is not None and database.engine != "sqlite" and at.mode == "database"
+    password = account_password(secret, at) if secret is not None and has_account else None
     return Order(key, at, database, roles.get("admin") or migrating, migrating, password)
 
 

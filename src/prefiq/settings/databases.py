@@ -47,6 +47,7 @@ class DatabaseSettings:
         pool_warmup: Whether connections are opened at start.
         busy_timeout: SQLite: seconds to wait for another writer.
         pooler: PostgreSQL: ``"transaction"`` where a pooler shares the server's connections; else ``"none"``.
+        schema: PostgreSQL: the one schema that migrations see, of a tenant; empty for the application's own.
     """
 
     name: str
@@ -69,6 +70,7 @@ class DatabaseSettings:
     pool_warmup: bool
     busy_timeout: float
     pooler: str = "none"
+    schema: str = ""
 
     @property
     def is_memory(self) -> bool:

@@ -59,6 +59,9 @@ def load(folder: Path, environ: Mapping[str, str], *, dotenv: bool = True) -> Se
     databases, roles = _databases(
         reader, sources, folder, is_production=is_production, request_timeout=request_timeout
     )
+    if tenancy == "schema" and databases["default"].engine != "postgres":
+        problem = f"only PostgreSQL has schemas, and DB_ENGINE is {databases['default'].engine}"
+        reader.refuse(table.TENANCY, SettingError, problem, "row or database")
     no_color = reader.read_optional(table.NO_COLOR) is not None
     docs = reader.read_optional(table.DOCS)
     settings = Settings(
@@ -111,10 +114,7 @@ def _hide_secrets(reader: Reader, sources: Sources) -> None:
 def _tenancy(reader: Reader) -> tuple[Mode, str]:
     tenancy = reader.read(table.TENANCY)
     tenant = reader.read(table.TENANT)
-    if tenancy == "schema":
-        problem = "a schema for each tenant arrives in a later release"
-        reader.refuse(table.TENANCY, SettingError, problem, "row or database for now")
-    elif tenancy != "single" and reader.is_given(table.TENANT):
+    if tenancy != "single" and reader.is_given(table.TENANT):
         problem = "has a meaning with TENANCY=single only; a credential decides the tenant"
         reader.refuse(table.TENANT, SettingError, problem, "unset it, or set TENANCY=single")
     single = tenancy == "single"

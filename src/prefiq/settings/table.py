@@ -81,8 +81,8 @@ TENANCY = Setting(
     "TENANCY",
     kinds.words("row", "schema", "database", "single"),
     "row",
-    "How new tenants are kept apart: `row` by a column in common tables, `database` by a database (SQLite: a file) "
-    "for each; `single` for one fixed tenant. `schema` arrives in a later release.",
+    "How new tenants are kept apart: `row` by a column in common tables, `schema` by a schema for each "
+    "(PostgreSQL), `database` by a database (SQLite: a file) for each; `single` for one fixed tenant.",
     GENERAL,
     example="row",
 )

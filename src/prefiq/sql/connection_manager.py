@@ -24,9 +24,10 @@ from prefiq.settings.secret import Secret
 from prefiq.sql import scoped_compiler
 from prefiq.sql.dialects.engine import DatabaseEngine, DatabaseLike, engine_for
 from prefiq.sql.dialects.session import Session
-from prefiq.sql.errors import ConnectionsExhausted, PlaceUnusable, UnknownDatabase
+from prefiq.sql.errors import ConnectionsExhausted, PlaceUnusable, ServerDatabaseMissing, UnknownDatabase
 from prefiq.sql.faults import from_driver, located
 from prefiq.sql.observing import Watch
+from prefiq.sql.scoped_compiler import Placed
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_places import tenant_database
 from prefiq.sql.tenant_pools import TenantPools
@@ -65,6 +66,7 @@ class DatabaseConfig:
         pool_warmup: Whether ``ConnectionManager.warm_up`` opens the pool's connections.
         busy_timeout: Seconds to wait for another writer.
         pooler: PostgreSQL: ``"transaction"`` where a pooler shares the server's connections.
+        schema: PostgreSQL: the one schema in which a connection for migrations sees tables.
     """
 
     name: str = "default"
@@ -87,6 +89,7 @@ class DatabaseConfig:
     pool_warmup: bool = False
     busy_timeout: float = 5.0
     pooler: str = "none"
+    schema: str = ""
 
 
 class ConnectionManager:
@@ -234,7 +237,8 @@ class ConnectionManager:
 
         Args:
             name: Of the database.
-            placement: Of a tenant; where it has a database of its own, that one is meant.
+            placement: Of a tenant; where it has a database of its own, that one is meant, and where it has a
+                schema, the tables in it.
 
         Raises:
             PlaceUnusable: The placement names no database that can be reached.
@@ -244,15 +248,19 @@ class ConnectionManager:
         engine = self.engine(name)
         if self._kinds[name].mode == "async" and not in_bridge():
             raise NoBridge(f"ConnectionManager.checkout({name!r})")
+        if placement is not None and placement.mode == "schema":
+            self.of_tenant(placement, name)
         if placement is not None and placement.mode == "database":
             return self._checkout_of_tenant(engine, name, placement)
-        if placement is not None and placement.mode == "schema":  # the common tables hold none of its rows
-            raise PlaceUnusable("this release serves no schemas")
         if self._tenants or self._tenant_loops:
             tenants = self._pools(name).get(name)
             if tenants is not None:
                 tenants.sweep()
-        return self._checkout(engine, name)
+        connection, session = self._checkout(engine, name)
+        if placement is not None and placement.mode == "schema":
+            # Of this one unit of work: nothing is said to the server, and nothing stays.
+            connection.execution_options(schema_translate_map=Placed(placement.hint))
+        return connection, session
 
     def _pools(self, name: str) -> dict[str, TenantPools]:
         """Those of tenants, in async mode of the running loop."""
@@ -361,13 +369,13 @@ class ConnectionManager:
 
         Args:
             name: Of the database.
-            placement: Of a tenant; where it has a database of its own, that one is meant.
+            placement: Of a tenant; where it has a database or schema of its own, that one is meant.
 
         Raises:
             PlaceUnusable: The placement names no database that can be reached.
             prefiq.sql.errors.DatabaseError: It cannot be opened.
         """
-        is_own = placement is not None and placement.mode == "database"
+        is_own = placement is not None and placement.mode in {"schema", "database"}
         if placement is not None and is_own:
             name = placement.database
             self._at(placement)
@@ -384,6 +392,8 @@ class ConnectionManager:
             connection = engine.connect()
         try:
             with self._errors(database.name, kind):
+                if database.schema and not _has_schema(connection):
+                    raise ServerDatabaseMissing(database.name)
                 yield connection
                 if connection.in_transaction():
                     connection.commit()
@@ -442,3 +452,13 @@ class ConnectionManager:
             anchor = self._kinds[name].anchor(self._databases[name], self._keys[name])
             if anchor is not None:
                 self._anchors[name] = anchor
+
+
+def _has_schema(connection: sa.Connection) -> bool:
+    """Whether there is the one schema that it sees; the server takes any name for its path."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("SELECT current_schema() IS NOT NULL")
+        return bool(cursor.fetchone()[0])  # type: ignore[index]
+    finally:
+        cursor.close()

@@ -57,6 +57,9 @@ class Executor(Transactions):
     ) -> None:
         super().__init__(connections, scope, tables, database)
         is_own = self._placement is not None and self._placement.mode == "database"
+        is_placed = self._placement is not None and self._placement.mode == "schema"
+        self.schema = f'"{self._placement.hint}"' if is_placed and self._placement else ""
+        """Where the tenant's tables stand beside others', quoted; empty where the statements need not say it."""
         self.rules = TenantScope(scope.tenancy, tables, is_own=is_own)
         self._ask_walls = isinstance(scope.tenancy, Bound) and scope.tenancy.placement.mode == "row"
         self._walled: frozenset[str] | None = None
@@ -75,6 +78,8 @@ class Executor(Transactions):
     @property
     def door(self) -> str:
         """What compiled plans are kept by: the engine, and whose rows its compiler reaches."""
+        if self.schema:
+            return f"{self.kind.name}-schema"
         return f"{self.kind.name}-across" if self.is_across else self.kind.name
 
     @property
@@ -144,6 +149,8 @@ class Executor(Transactions):
         if self._until != math.inf:
             self._mind(session)
         try:
+            if self.schema:
+                plan = plan.within(self.schema)
             if self._watch is not None:
                 return self._watch.run(session.fetch, plan.sql, params, self._database)
             return session.fetch(plan.sql, params)
@@ -165,6 +172,8 @@ class Executor(Transactions):
             deleting: Qualified name of the model whose row is deleted, for the error.
         """
         session = self._writing()
+        if self.schema:
+            plan = plan.within(self.schema)
         try:
             if self._watch is not None:
                 return self._watch.run(session.write, plan.sql, params, self._database)
@@ -175,6 +184,8 @@ class Executor(Transactions):
     def write_many(self, plan: Plan, rows: Sequence[Sequence[Any]]) -> int:
         """Run a plan that writes, once for each row of values; the caller has opened a transaction."""
         session = self._writing()
+        if self.schema:
+            plan = plan.within(self.schema)
         try:
             if self._watch is not None:
                 return self._watch.run_many(session.write_many, plan, rows, self._database)
@@ -287,6 +298,12 @@ class Executor(Transactions):
                 f"A statement of the kind {type(statement).__name__} is not known to be safe",
                 "statement",
                 "use select, insert, update or delete",
+            )
+        if not isinstance(statement, str) and "schema_translate_map" in statement.get_execution_options():
+            raise StatementRefused(
+                "The statement names tables of another schema",
+                "schema_translate_map",
+                "leave it out: a tenant's placement says where its tables are",
             )
         session = self._session
         if session is None or session.dead:

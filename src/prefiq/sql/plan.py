@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Into", "Plan", "Rows"]
+__all__ = ["PLACE", "Into", "Plan", "Rows"]
 
 PART = 256
 """Rows that are bound at a time."""
+PLACE = "__[SCHEMA__none]"
+"""Stands in a plan's text before each table that is in the schema of the tenant.
+
+Source: SQLAlchemy, "Translation of Schema Names".
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,17 @@ class Plan:
     sql: str
     bind: Callable[..., Any]
     into: Into | None = None
+
+    def within(self, schema: str) -> Plan:
+        """The same statement for the tables of one schema.
+
+        Args:
+            schema: Its name, quoted.
+        """
+        into = self.into
+        if into is not None:
+            into = replace(into, table=into.table.replace(PLACE, schema))
+        return Plan(self.sql.replace(PLACE, schema), self.bind, into)
 
 
 class Rows(Sequence[Any]):

@@ -6,6 +6,7 @@ is in the text; the executor hands text and values to the driver's cursor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -17,13 +18,14 @@ from prefiq.sql.criteria_values import SortKey, ordering_keys
 from prefiq.sql.dialects.engine import DatabaseEngine
 from prefiq.sql.errors import StatementRefused
 from prefiq.sql.generated import make_function
-from prefiq.sql.plan import Into, Plan
-from prefiq.sql.scoped_compiler import TENANT_BIND
+from prefiq.sql.plan import PLACE, Into, Plan
+from prefiq.sql.scoped_compiler import TENANT_BIND, Placed
 from prefiq.sql.tables import TENANT, Tables
 from prefiq.sql.types import FieldType
 
 __all__ = ["ModelPlans", "RowSources"]
 
+_QUALIFIED = re.compile(re.escape(PLACE) + r'\.("[^"]+"|\w+)\.')
 MOST_PLANS = 500
 """Lists have a plan for each shape of filter and order; the oldest go."""
 
@@ -61,16 +63,25 @@ class ModelPlans:
         kind: The engine.
         dialect: Its scoped dialect.
         rows: Its mapper.
+        placed: Whether for tables in a schema of the tenant: the texts hold ``PLACE`` then.
     """
 
     def __init__(
-        self, tables: Tables, spec: ModelSpec, kind: DatabaseEngine, dialect: sa.Dialect, rows: RowSources
+        self,
+        tables: Tables,
+        spec: ModelSpec,
+        kind: DatabaseEngine,
+        dialect: sa.Dialect,
+        rows: RowSources,
+        *,
+        placed: bool = False,
     ) -> None:
         self.spec = spec
         self.table = tables[spec]
         self.rows = rows
         self._kind = kind
         self._dialect = dialect
+        self._place = Placed("") if placed else None
         self._plans: dict[Any, Plan] = {}
         self._names: dict[str, Any] = dict(rows.names)
         self._constants: dict[tuple[type, Any], str] = {}
@@ -181,7 +192,7 @@ class ModelPlans:
         return Plan(compiled.string, make_function(source, self._names), self._into(compiled))
 
     def _into(self, compiled: Any) -> Into:
-        quoted = self._dialect.identifier_preparer
+        quoted = compiled.preparer
         columns = [self.table.c[TENANT if name == TENANT_BIND else name] for name in compiled.positiontup]
         types: list[Any] = [column.type for column in columns]
         return Into(
@@ -289,7 +300,11 @@ class ModelPlans:
         return codec.dump_source.replace("{v}", value)
 
     def _compile(self, statement: Any, columns: list[str] | None = None) -> Any:
-        compiled = statement.compile(dialect=self._dialect, column_keys=columns)
+        compiled = statement.compile(
+            dialect=self._dialect, column_keys=columns, schema_translate_map=self._place
+        )
+        if self._place is not None:  # a table that FROM names is known by its name alone
+            compiled.string = _QUALIFIED.sub(r"\1.", compiled.string)
         is_confined = getattr(compiled, "tenant_bind", None) is not None
         if TENANT in self.table.c and not is_confined and not getattr(compiled, "prefiq_across", False):
             # The executor does not look at a plan's text again.

@@ -19,15 +19,28 @@ from sqlalchemy.sql import elements, selectable
 
 from prefiq.contracts import System, TenantNotBound, current_scope_or_none
 from prefiq.sql.errors import AcrossOnlyReads, StatementRefused
+from prefiq.sql.plan import PLACE
 from prefiq.sql.scoped_text import NoText, check_type, refuse_foreign_renderers, refuse_fragments
 from prefiq.sql.tables import TENANT, TENANT_LENGTH, Tables
 from prefiq.sql.tenant_scope import TenantScope
 from prefiq.sql.types import FieldType
 
-__all__ = ["TENANT_BIND", "install"]
+__all__ = ["TENANT_BIND", "Placed", "install"]
 
 TENANT_BIND = "prefiq_tenant"
 """Name of the bound value that the compiler writes; nobody else may give it."""
+
+
+class Placed(dict[Any, str]):
+    """Every table stands in the schema of the tenant; what ``schema_translate_map`` is, and nothing else may be.
+
+    Args:
+        schema: Its name.
+    """
+
+    def __init__(self, schema: str) -> None:
+        super().__init__({None: schema})
+
 
 _KINDS = frozenset({"select", "compound_select", "insert", "update", "delete"})
 _WRITES = frozenset({"insert", "update", "delete"})
@@ -80,7 +93,7 @@ class _Scoping(NoText):
             refuse_foreign_renderers(statement)
             if self.prefiq_across and statement.__visit_name__ in _WRITES:
                 raise AcrossOnlyReads
-        if kwargs.get("schema_translate_map"):
+        if not isinstance(kwargs.get("schema_translate_map") or Placed(""), Placed):
             raise StatementRefused(
                 "The statement names tables of another schema",
                 "schema_translate_map",
@@ -363,6 +376,8 @@ class _ScopedPreparer:
 
     def quote(self, ident: Any, *args: Any, **kwargs: Any) -> Any:
         """The name, quoted where it needs to be."""
+        if ident == PLACE:  # its place is taken by a quoted name
+            return PLACE
         if getattr(ident, "quote", None) is False:
             ident = str(ident)
         return super().quote(ident, *args, **kwargs)  # type: ignore[misc]

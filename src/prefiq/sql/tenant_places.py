@@ -61,7 +61,7 @@ def account_password(key: Secret, placement: Placement) -> Secret:
 
 
 def tenant_database(database: DatabaseLike, placement: Placement, key: Secret | None = None) -> DatabaseLike:
-    """A tenant's database in plain values.
+    """A tenant's database, or the one with its schema, in plain values.
 
     Args:
         database: The named database on whose server, or in whose folder, it is.
@@ -72,7 +72,11 @@ def tenant_database(database: DatabaseLike, placement: Placement, key: Secret | 
         PlaceUnusable: There can be none.
     """
     changed: dict[str, Any]
-    if database.engine == "sqlite":
+    if placement.mode == "schema":
+        if database.engine != "postgres":
+            raise PlaceUnusable("only PostgreSQL has schemas")
+        changed = {"schema": check_hint(placement.hint)}
+    elif database.engine == "sqlite":
         path = file_of(database, placement.hint)
         changed = {"path": path, "database": str(path)}
     else:

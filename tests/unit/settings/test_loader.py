@@ -87,11 +87,13 @@ def test_a_missing_folder_is_an_error(tmp_path):
     assert "folder does not exist" in str(caught.value)
 
 
-def test_schemas_for_tenants_are_one_clear_error(load_from, wrong):
-    """The word is understood and refused; a database for each tenant is served."""
+def test_only_one_engine_has_schemas(load_from, wrong):
+    """Elsewhere a schema for each tenant is refused; a database for each is served."""
     assert load_from({"TENANCY": "database"}).tenancy == "database"
-    (fault,) = wrong({"TENANCY": "schema", "TENANT": "acme"})
-    assert (fault.name, fault.problem) == ("TENANCY", "a schema for each tenant arrives in a later release")
+    server = {"DB_ENGINE": "postgres", "DB_NAME": "shop", "DB_USER": "shop"}
+    assert load_from({"TENANCY": "schema", **server}).tenancy == "schema"
+    (fault,) = wrong({"TENANCY": "schema"})
+    assert (fault.name, fault.problem) == ("TENANCY", "only PostgreSQL has schemas, and DB_ENGINE is sqlite")
 
 
 def test_key_of_tenants_accounts_is_a_secret(load_from, wrong):

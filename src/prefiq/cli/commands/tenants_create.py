@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.option("--name", default="", help="What people call it; the key where left out.")
 @click.option(
     "--mode",
-    type=click.Choice(("row", "database")),
+    type=click.Choice(("row", "schema", "database")),
     help="How its rows are kept apart; as TENANCY says where left out.",
 )
 @recorded

@@ -115,6 +115,11 @@ class DatabaseLike(Protocol):
         ...
 
     @property
+    def schema(self) -> str:
+        """PostgreSQL: the one schema in which a connection for migrations sees tables; empty for the server's own."""
+        ...
+
+    @property
     def pooler(self) -> str:
         """PostgreSQL: ``"transaction"`` where a pooler shares the server's connections; else ``"none"``."""
         ...

@@ -264,6 +264,8 @@ def parameters(database: DatabaseLike, *, scoped: bool) -> dict[str, Any]:
     }
     if not scoped:  # who owns the tables sees the rows of all tenants while he migrates
         options |= {"prefiq.tenant": "", "prefiq.migrating": "on"}
+    if database.schema:  # alone: a table that is missing there must not be found elsewhere
+        options["search_path"] = database.schema
     values: dict[str, Any] = {
         "host": host,
         "port": port or None,
