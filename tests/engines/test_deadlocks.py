@@ -156,7 +156,8 @@ def test_one_of_two_that_wait_for_each_other_is_run_again(
     again = [record.getMessage() for record in caplog.records if record.name == attempts.__name__]
     assert "is run again after Deadlock: try 2" in again[0]
     assert all("is run again after ConcurrencyError: try" in message for message in again[1:])
-    assert len(meetings[-1].runs) == 2 + len(again)
+    # A try that finds another version before it begins is none of them.
+    assert 3 <= len(meetings[-1].runs) <= 2 + len(again)
     assert sorted(told) == ["first", "second"]
     with app.scope("acme", can("*")) as scope:
         accounts = scope[IDomainService[Account]]

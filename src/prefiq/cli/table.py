@@ -128,9 +128,15 @@ COMMANDS = (
     Entry("shell", "shell", "Python with a tenant's scope open; in production it is logged."),
     Entry("lowcode new", "lowcode_new", "Write a module with one model into the application, and list it."),
     Entry("lowcode makemigrations", "lowcode_makemigrations", "Write the migration of a changed module."),
-    Entry("lowcode docs", "lowcode_docs", "Write a reference page for each module."),
     Entry(
-        "lowcode openapi", "lowcode_openapi", "Write the API's OpenAPI document, or say what changed in it."
+        "lowcode docs",
+        "lowcode_docs",
+        "Write a reference page for each module, from its declarations; no database is needed.",
+    ),
+    Entry(
+        "lowcode openapi",
+        "lowcode_openapi",
+        "Write the OpenAPI document of the application's API; no server and no database are needed.",
     ),
 )
 
