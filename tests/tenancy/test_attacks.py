@@ -1,4 +1,4 @@
-"""The generated attacks: none gets through, on every engine and in both modes; and each notices a guard that is gone."""
+"""The generated attacks: none gets through, on every engine and in each mode; and each notices a guard that is gone."""
 
 from __future__ import annotations
 
@@ -83,6 +83,18 @@ class TestDatabasesOfTheirOwn(TenancyContract):
     @pytest.fixture
     def tenancy_settings(self, engine: str, tmp_path: Path) -> Settings:
         return settings_on(engine, "sync", tmp_path)
+
+
+@pytest.mark.parametrize("db_mode", MODES)
+class TestSchemasOfTheirOwn(TenancyContract):
+    """The same where each tenant has a schema, and all are served from one pool."""
+
+    modules = MODULES
+    modes = ("schema",)
+
+    @pytest.fixture
+    def tenancy_settings(self, db_mode: str, tmp_path: Path) -> Settings:
+        return settings_on("postgres", db_mode, tmp_path)
 
 
 @pytest.fixture(scope="module")

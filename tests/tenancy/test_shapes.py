@@ -3,6 +3,9 @@
 Two databases hold the same rows of the tenant ``acme``.  In one of them ``globex`` has rows with the same ids and
 the same values, and some that come before and behind all of them.  A statement must find, change and return the
 same in both, and leave the rows of ``globex`` as they are; or it is refused.
+
+Where the tenant has a schema, ``globex`` has rows in it, too, and the common tables hold others under the name
+``acme``: a table that is named without its schema is found there.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from tests.servers import ENGINES
 from tests.unit.sql.conftest import IDS, Currency, Line, Note, Order, made_tables
 from tests.unit.sql.test_scoped_compiler import REFUSED, REFUSED_BY_ENGINE, Shapes
 
-from prefiq.contracts import Bound, Scope
+from prefiq.contracts import Bound, Placement, Scope
 from prefiq.sql import (
     ConnectionManager,
     Executor,
@@ -35,6 +38,7 @@ from prefiq.sql import (
 )
 
 MODELS = type("Models", (), {"Order": Order, "Note": Note, "Line": Line, "Currency": Currency})
+WAYS = (*ENGINES, "postgres-schema")
 NEW = [uuid.UUID(int=900 + number) for number in range(4)]
 COLUMNS = ["id", "version", "number", "total"]
 
@@ -352,6 +356,15 @@ def fill(connection: sa.Connection, tables: Tables, tenants: tuple[str, ...]) ->
                 connection.execute(lines.insert(), [{**more, "position": 1, "text": "more"}])
 
 
+def mislead(connection: sa.Connection, tables: Tables) -> None:
+    """Common tables whose rows are acme's by their tenant, and some of which acme does not have."""
+    tables.create_all(connection)
+    fill(connection, tables, ("globex",))
+    connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no reference is looked at
+    for model in (Order, Note, Line):
+        connection.execute(sa.update(tables[model]).values(tenant_id="acme"))
+
+
 class Undone(Exception):
     """Ends a transaction of a test."""
 
@@ -362,12 +375,14 @@ class Place:
     Args:
         manager: Its connections.
         stack: Closes them.
+        placement: Where acme's rows are.
     """
 
-    def __init__(self, manager: ConnectionManager, stack: ExitStack) -> None:
-        self.manager, self.tables = manager, manager.tables
+    def __init__(self, manager: ConnectionManager, stack: ExitStack, placement: Placement) -> None:
+        self.manager, self.tables, self.placement = manager, manager.tables, placement
         stack.callback(manager.close)
-        self.executor = Executor(manager, Scope(Bound("acme"), resolve=lambda *_: None), manager.tables)
+        scope = Scope(Bound("acme", placement), resolve=lambda *_: None)
+        self.executor = Executor(manager, scope, manager.tables)
         stack.callback(self.executor.close)
         self.shapes = AllShapes(manager.tables, MODELS, self.executor.kind.name)
 
@@ -392,7 +407,8 @@ class Place:
         found = []
         for table in ("shop_order", "shop_note", "shop_line", "shop_currency"):
             where = "" if table == "shop_currency" else f" WHERE tenant_id = {mark}"
-            cursor.execute(f"SELECT * FROM {table}{where}", (tenant,) if where else ())
+            named = f"{self.placement.hint}.{table}" if self.placement.hint else table
+            cursor.execute(f"SELECT * FROM {named}{where}", (tenant,) if where else ())
             found.append(sorted(repr(tuple(row)) for row in cursor.fetchall()))
         return found
 
@@ -418,16 +434,22 @@ def opened() -> Iterator[Callable[[str], Places]]:
         yield cache(partial(open_places, stack))
 
 
-def open_places(stack: ExitStack, engine: str) -> Places:
+def open_places(stack: ExitStack, way: str) -> Places:
+    engine, _, mode = way.partition("-")
+    beside = Placement("schema", "t_acme") if mode else Placement()
     made = []
-    for tenants in (("acme", "globex"), ("acme",)):
+    for tenants, placement in ((("acme", "globex"), beside), (("acme",), Placement())):
         database = stack.enter_context(servers.database(engine, reuse=False))
         manager = ConnectionManager([database.config()], made_tables())
-        with manager.schema_connection() as connection:
+        if placement.hint:
+            with manager.schema_connection() as connection:
+                mislead(connection, manager.tables)
+                connection.exec_driver_sql("CREATE SCHEMA t_acme")
+        with manager.schema_connection("default", placement) as connection:
             manager.tables.create_all(connection)
             fill(connection, manager.tables, tenants)
             connection.commit()
-        made.append(Place(manager, stack))
+        made.append(Place(manager, stack, placement))
     made[0].executor.scalar(sa.select(sa.func.count()).select_from(made[0].tables[Order]))
     return made[0], made[1], made[0].kept("globex")
 
@@ -440,12 +462,18 @@ def places(engine: str, opened: Callable[[str], Places]) -> Iterator[Places]:
         yield found
 
 
+def refused_on(way: str) -> dict[str, Callable[[Shapes], Any]]:
+    """What is refused there, by name."""
+    engine = way.partition("-")[0]
+    return REFUSED | REFUSED_BY_ENGINE[engine] | MORE_REFUSED | MORE_REFUSED_BY_ENGINE[engine]
+
+
 def names(kind: str) -> list[Any]:
     """Every engine with every name of its shapes."""
     return [
-        pytest.param(engine, name, id=f"{engine}-{name}")
-        for engine in ENGINES
-        for name in getattr(AllShapes(made_tables(), MODELS, engine), kind)()
+        pytest.param(way, name, id=f"{way}-{name}")
+        for way in WAYS
+        for name in getattr(AllShapes(made_tables(), MODELS, way.partition("-")[0]), kind)()
     ]
 
 
@@ -481,16 +509,12 @@ def test_a_write_does_what_it_does_alone(places: Any, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("engine", "name"),
-    [
-        pytest.param(engine, name, id=f"{engine}-{name}")
-        for engine in ENGINES
-        for name in (*REFUSED, *REFUSED_BY_ENGINE[engine], *MORE_REFUSED, *MORE_REFUSED_BY_ENGINE[engine])
-    ],
+    [pytest.param(way, name, id=f"{way}-{name}") for way in WAYS for name in refused_on(way)],
 )
 def test_what_is_not_known_to_be_safe_is_refused(places: Any, engine: str, name: str) -> None:
     """Before anything is sent."""
     beside, _, theirs = places
-    known = REFUSED | REFUSED_BY_ENGINE[engine] | MORE_REFUSED | MORE_REFUSED_BY_ENGINE[engine]
+    known = refused_on(engine)
     sent: list[str] = []
     sa.event.listen(beside.manager.engine(), "before_cursor_execute", lambda *given: sent.append(given[2]))
     with pytest.raises((StatementRefused, sa.exc.SQLAlchemyError, NotImplementedError)):

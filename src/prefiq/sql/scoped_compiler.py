@@ -42,6 +42,7 @@ class Placed(dict[Any, str]):
         super().__init__({None: schema})
 
 
+_PLACE = sa.sql.quoted_name(PLACE, quote=False)
 _KINDS = frozenset({"select", "compound_select", "insert", "update", "delete"})
 _WRITES = frozenset({"insert", "update", "delete"})
 _TYPE = FieldType("str", length=TENANT_LENGTH)
@@ -233,6 +234,9 @@ class _Scoping(NoText):
                     f"table {table.name}",
                     "use it in the FROM of a select",
                 )
+        if asfrom and not kwargs.get("ashint"):
+            # SQLAlchemy leaves the schema out inside ON CONFLICT, where only the table that is written needs none.
+            kwargs["use_schema"] = True
         return super().visit_table(table, asfrom=asfrom, enclosing_alias=enclosing_alias, **kwargs)  # type: ignore[misc]
 
     # -- reading --------------------------------------------------------------------------------------------
@@ -381,6 +385,17 @@ class _ScopedPreparer:
         if getattr(ident, "quote", None) is False:
             ident = str(ident)
         return super().quote(ident, *args, **kwargs)  # type: ignore[misc]
+
+    def _with_schema_translate(self, schema_translate_map: Any) -> Any:
+        """Every table stands in the tenant's schema, also one of ``sa.table()``, which SQLAlchemy leaves where it is."""
+        preparer = super()._with_schema_translate(schema_translate_map)  # type: ignore[misc]
+        theirs = preparer.schema_for_object
+
+        def schema_for_object(object_: Any) -> Any:
+            return _PLACE if isinstance(object_, selectable.TableClause) else theirs(object_)
+
+        preparer.schema_for_object = schema_for_object
+        return preparer
 
 
 def _table_functions(compiler: sa_compiler.SQLCompiler | Any) -> frozenset[str]:
