@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prefiq.cli.document_errors import PageOld
 from prefiq.cli.errors import UnknownModule
 from prefiq.cli.extras import needs_extra
-from prefiq.cli.openapi_errors import PageOld
 from prefiq.cli.session import Session, pass_session
 
 if TYPE_CHECKING:

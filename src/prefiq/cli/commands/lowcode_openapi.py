@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from prefiq.cli.document_errors import ApiBroken, ApiDocumentOld, NoApiDocument
 from prefiq.cli.extras import needs_extra
-from prefiq.cli.openapi_errors import ApiBroken, ApiDocumentOld, NoApiDocument
 from prefiq.cli.session import Session, pass_session
 
 __all__ = ["command"]
