@@ -26,6 +26,7 @@ from prefiq.sql.errors import (
 )
 from prefiq.sql.observing import Observed, without_literals
 from prefiq.sql.plan import Plan
+from prefiq.sql.scoped_compiler import other_schema
 from prefiq.sql.tables import Tables
 from prefiq.sql.tenant_scope import TenantScope
 from prefiq.sql.transactions import Transactions
@@ -56,9 +57,9 @@ class Executor(Transactions):
         self, connections: ConnectionManager, scope: Scope, tables: Tables, database: str = "default"
     ) -> None:
         super().__init__(connections, scope, tables, database)
-        is_own = self._placement is not None and self._placement.mode == "database"
-        is_placed = self._placement is not None and self._placement.mode == "schema"
-        self.schema = f'"{self._placement.hint}"' if is_placed and self._placement else ""
+        placement = self._placement
+        is_own = placement is not None and placement.mode == "database"
+        self.schema = f'"{placement.hint}"' if placement is not None and placement.mode == "schema" else ""
         """Where the tenant's tables stand beside others', quoted; empty where the statements need not say it."""
         self.rules = TenantScope(scope.tenancy, tables, is_own=is_own)
         self._ask_walls = isinstance(scope.tenancy, Bound) and scope.tenancy.placement.mode == "row"
@@ -300,11 +301,7 @@ class Executor(Transactions):
                 "use select, insert, update or delete",
             )
         if not isinstance(statement, str) and "schema_translate_map" in statement.get_execution_options():
-            raise StatementRefused(
-                "The statement names tables of another schema",
-                "schema_translate_map",
-                "leave it out: a tenant's placement says where its tables are",
-            )
+            raise other_schema()  # what was compiled before is not looked at again
         session = self._session
         if session is None or session.dead:
             session = self._open()

@@ -25,7 +25,7 @@ from prefiq.sql.tables import TENANT, TENANT_LENGTH, Tables
 from prefiq.sql.tenant_scope import TenantScope
 from prefiq.sql.types import FieldType
 
-__all__ = ["TENANT_BIND", "Placed", "install"]
+__all__ = ["TENANT_BIND", "Placed", "install", "other_schema"]
 
 TENANT_BIND = "prefiq_tenant"
 """Name of the bound value that the compiler writes; nobody else may give it."""
@@ -70,6 +70,15 @@ def install(
     dialect.identifier_preparer = dialect.preparer(dialect)
 
 
+def other_schema() -> StatementRefused:
+    """What a statement gets that says by an option of its own where tables are."""
+    return StatementRefused(
+        "The statement names tables of another schema",
+        "schema_translate_map",
+        "leave it out: a tenant's placement says where its tables are",
+    )
+
+
 def _current_tenant() -> str:
     scope = current_scope_or_none()
     if scope is None:
@@ -94,12 +103,9 @@ class _Scoping(NoText):
             refuse_foreign_renderers(statement)
             if self.prefiq_across and statement.__visit_name__ in _WRITES:
                 raise AcrossOnlyReads
-        if not isinstance(kwargs.get("schema_translate_map") or Placed(""), Placed):
-            raise StatementRefused(
-                "The statement names tables of another schema",
-                "schema_translate_map",
-                "leave it out: a tenant's placement says where its tables are",
-            )
+        schemas = kwargs.get("schema_translate_map")
+        if schemas and not isinstance(schemas, Placed):
+            raise other_schema()
         self.tenant_bind: Any = None  # of a condition that is never true, it is in no text
         self._admitted: Counter[Any] = Counter()
         self._on: dict[Any, list[Any]] = {}
